@@ -1,0 +1,233 @@
+"""What can go wrong, as a tree of types.
+
+::
+
+    DicomnbError
+    ├── DicomWebError            a server's answer, or the lack of one
+    │   ├── AuthError            401, 403: who you are, or what you may
+    │   ├── NotFound             404, 410: no such thing, or no such service
+    │   ├── BadQuery             400, 422, or a search that cannot be asked
+    │   ├── Unsupported          405, 406, 415, 501: the server cannot do this
+    │   ├── Throttled            429: too many requests
+    │   ├── ServerError          5xx
+    │   ├── ConnectionFailed     no answer at all
+    │   ├── ProtocolError        an answer that is not what it claims to be
+    │   ├── OriginRefused        an address outside what was connected to
+    │   └── StoreError           instances that were not stored, as a table
+    ├── LimitExceeded            more than the limits allow
+    ├── NoDicom                  a place without DICOM
+    ├── GeometryError            slices that do not make a volume
+    ├── DecodeError              pixels that cannot be decoded
+    ├── RefError                 a row, table or URL that does not say what is meant
+    └── Cancelled                stopped on request
+
+Mistakes in a call (a misspelt option, a frame number 0) are also ``ValueError`` or
+``TypeError`` where a Python programmer expects them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "AuthError",
+    "BadQuery",
+    "Cancelled",
+    "ConnectionFailed",
+    "DecodeError",
+    "DicomWebError",
+    "DicomnbError",
+    "DicomnbWarning",
+    "GeometryError",
+    "LimitExceeded",
+    "NoDicom",
+    "NotFound",
+    "OriginRefused",
+    "ProtocolError",
+    "RefError",
+    "ServerError",
+    "StoreError",
+    "Throttled",
+    "Unsupported",
+]
+
+
+class DicomnbError(Exception):
+    """The root of every error that dicomnb raises on purpose.
+
+    Not raised itself. Errors of Python and of other libraries (a full disk, an
+    interrupted kernel) pass through as they are.
+    """
+
+
+class DicomnbWarning(UserWarning):
+    """The category of every warning that dicomnb gives."""
+
+
+class DicomWebError(DicomnbError):
+    """A request to a server failed.
+
+    Raised as one of its subclasses. ``url`` never holds a credential: query parameters that
+    carry one are cut out before the error is made.
+
+    Attributes:
+        url: the address that was asked, without secrets, or None when nothing was sent.
+        status: the HTTP status, or None when there was no answer.
+        server_words: what the server said, as text, cut to a readable length.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str | None = None,
+        status: int | None = None,
+        server_words: str = "",
+    ) -> None:
+        super().__init__(message, url, status, server_words)
+        self.message = message
+        self.url = url
+        self.status = status
+        self.server_words = server_words
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.status is not None:
+            text += f" (HTTP {self.status})"
+        if self.server_words:
+            text += f"\nThe server said: {self.server_words}"
+        if self.url:
+            text += f"\nAsked: {self.url}"
+        return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        keywords = {"url": self.url, "status": self.status, "server_words": self.server_words}
+        return (_rebuild, (type(self), self.message, keywords))
+
+
+def _rebuild(kind: type[DicomWebError], message: str, keywords: dict[str, object]) -> DicomWebError:
+    """Unpickle an error: its details are keyword-only, which plain pickling cannot pass."""
+    return kind(message, **keywords)  # type: ignore[arg-type]
+
+
+class AuthError(DicomWebError):
+    """The server refused the credentials, or the account may not do this (401, 403).
+
+    Some servers, Google's among them, also answer 403 for a thing that does not exist.
+    Not raised for a credential that was kept back from another origin: `OriginRefused`.
+    """
+
+
+class NotFound(DicomWebError):
+    """There is no such study, series, instance, frame or service (404, 410).
+
+    Not raised for a search that finds nothing: that is a table without rows.
+    """
+
+
+class BadQuery(DicomWebError, ValueError):
+    """The search cannot be asked: an unknown keyword, a value of the wrong kind, or a 400.
+
+    Raised before anything is sent where the mistake can be seen here.
+    """
+
+
+class Unsupported(DicomWebError):
+    """The server or folder cannot do this at all (405, 406, 415, 501, or read-only)."""
+
+
+class Throttled(DicomWebError):
+    """The server asks for fewer requests (429), also after waiting and asking again."""
+
+
+class ServerError(DicomWebError):
+    """The server failed (5xx), also after asking again where that was safe."""
+
+
+class ConnectionFailed(DicomWebError):
+    """No answer: refused, unknown host, certificate, time-out, reset before the answer.
+
+    Not raised when an answer began and broke off: `ProtocolError`.
+    """
+
+
+class ProtocolError(DicomWebError):
+    """An answer came that is not what it claims to be, or is not whole.
+
+    Cut bodies, a missing closing delimiter, HTML where DICOM JSON should be, parts for
+    other instances than those asked for.
+    """
+
+
+class OriginRefused(DicomWebError):
+    """An address (redirect, RetrieveURL, BulkDataURI) lies outside what was connected to.
+
+    Nothing was sent there, no credential and no request. Allow further origins with
+    ``Options(allow_origins=…)``.
+    """
+
+
+class StoreError(DicomWebError):
+    """At least one instance was not stored, and ``raise_on_failure=True`` was asked for.
+
+    Attributes:
+        table: the whole outcome, one row an instance, stored ones included.
+    """
+
+    def __init__(self, message: str, *, table: pd.DataFrame, **keywords: object) -> None:
+        super().__init__(message, **keywords)  # type: ignore[arg-type]
+        self.table = table
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_store_error, (self.message, self.table, self.url, self.status))
+
+
+def _rebuild_store_error(
+    message: str, table: pd.DataFrame, url: str | None, status: int | None
+) -> StoreError:
+    """Unpickle a StoreError, table included."""
+    return StoreError(message, table=table, url=url, status=status)
+
+
+class LimitExceeded(DicomnbError):
+    """Something is larger than `dicomnb.limits` allows; nothing of it was kept.
+
+    The message names the limit, its value and how to raise it.
+    """
+
+
+class NoDicom(DicomnbError):
+    """A folder or file holds no DICOM.
+
+    An empty folder that is connected with ``writable=True`` is a new archive and does not
+    raise this.
+    """
+
+
+class RefError(DicomnbError, ValueError):
+    """What was given does not say which study, series or instance is meant.
+
+    A missing UID in a column that is there, mixed levels, no UID column, another archive's
+    URL. Nothing was fetched or deleted: a missing identifier never widens what is meant.
+    """
+
+
+class GeometryError(DicomnbError):
+    """The slices do not make one regular volume; the message names the slices and why.
+
+    ``strict=False`` gives the best volume there is, with a report of what was wrong.
+    """
+
+
+class DecodeError(DicomnbError):
+    """Pixel data cannot be decoded: damaged, of a wrong length, or a codec is missing.
+
+    The message names the transfer syntax and, for a missing codec, what to install.
+    """
+
+
+class Cancelled(DicomnbError):
+    """The work was stopped on request. What had been finished before is kept."""

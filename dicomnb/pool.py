@@ -1,0 +1,139 @@
+"""Work side by side: in order, first error stops the rest, and it can be cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, TypeVar
+
+from dicomnb.errors import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["Cancel", "closed_after", "side_by_side"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@contextlib.contextmanager
+def closed_after(iterator: Iterator[Item]) -> Iterator[Iterator[Item]]:
+    """Close an iterator at the end of a ``with`` block: it frees what it holds."""
+    try:
+        yield iterator
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+
+
+class Cancel:
+    """A token that one thread sets and the working ones look at.
+
+    Args:
+        parent: a token that cancels this one as well.
+    """
+
+    def __init__(self, parent: Cancel | None = None) -> None:
+        self._event = threading.Event()
+        self._parent = parent
+
+    def set(self) -> None:
+        """Ask for the work to stop."""
+        self._event.set()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the work should stop."""
+        return self._event.is_set() or (self._parent is not None and self._parent.is_set)
+
+    def check(self) -> None:
+        """Stop here if asked to.
+
+        Raises:
+            Cancelled: `set` was called.
+        """
+        if self.is_set:
+            raise Cancelled("Stopped on request; what was finished before is kept.")
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until `set`; then `check`."""
+        if self._parent is None:
+            self._event.wait(seconds)
+        else:
+            left = seconds
+            while left > 0 and not self.is_set:
+                self._event.wait(min(left, 0.05))
+                left -= 0.05
+        self.check()
+
+
+def side_by_side(
+    function: Callable[[Item, Cancel], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    cancel: Cancel | None = None,
+    ordered: bool = True,
+) -> Iterator[Result]:
+    """Call ``function(item, cancel)`` for every item in threads and yield the results.
+
+    At most ``2 × workers`` results wait for the caller, so memory stays bounded. The first
+    error cancels the rest, waits for it, and is raised. So does closing the iterator or
+    Ctrl-C: no thread stays behind.
+
+    Args:
+        workers: threads; 1 works in the caller's own.
+        cancel: from outside; each call is handed a token below it.
+        ordered: results in the order of ``items``, or as they are ready.
+    """
+    inner = Cancel(cancel)
+    if workers <= 1:
+        for item in items:
+            inner.check()
+            yield function(item, inner)
+        return
+    executor = ThreadPoolExecutor(workers, thread_name_prefix="dicomnb")
+    try:
+        yield from _windowed(executor, function, iter(items), inner, 2 * workers, ordered)
+    finally:
+        inner.set()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _windowed(
+    executor: ThreadPoolExecutor,
+    function: Callable[[Item, Cancel], Result],
+    items: Iterator[Item],
+    cancel: Cancel,
+    window: int,
+    ordered: bool,
+) -> Iterator[Result]:
+    waiting: deque[Future[Result]] = deque()
+    exhausted = False
+    while True:
+        while not exhausted and len(waiting) < window:
+            try:
+                item = next(items)
+            except StopIteration:
+                exhausted = True
+                break
+            waiting.append(executor.submit(function, item, cancel))
+        if not waiting:
+            return
+        cancel.check()
+        # Any failure stops all, also one whose turn has not come.
+        done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in done:
+            if (error := future.exception()) is not None:
+                raise error
+        if ordered:
+            while waiting and waiting[0].done():
+                yield waiting.popleft().result()
+        else:
+            for future in done:
+                waiting.remove(future)
+                yield future.result()

@@ -1,0 +1,141 @@
+"""`Source`: what dicomnb asks of a place with DICOM, be it a server or a folder.
+
+Nothing above this module asks which of the two it has. A source speaks in refs, queries,
+pages of DICOM JSON bytes and parts; tables and arrays are made above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from dicomnb.query import SearchAbilities
+from dicomnb.refs import LEVELS, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dicomnb.pool import Cancel
+    from dicomnb.query import Query
+    from dicomnb.refs import Ref
+    from dicomnb.wire.parts import Part
+    from dicomnb.wire.storing import Outcome, Upload
+
+__all__ = ["Abilities", "Page", "Rendering", "Source"]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a source can do, so that nothing is asked of it that it cannot."""
+
+    family: str
+    """``"folder"``, ``"dicomnb"``, ``"google"``, ``"orthanc"`` or ``"standard"``."""
+    search: SearchAbilities = field(default_factory=SearchAbilities)
+    """What it can match, and how it pages."""
+    stores: bool = True
+    """Whether instances can be stored in it."""
+    deletes: frozenset[Level] = frozenset(LEVELS)
+    """Which levels can be deleted."""
+    renders: frozenset[Level] = frozenset({"instance"})
+    """Which levels it can draw as a picture."""
+    render_parameters: frozenset[str] = frozenset({"window", "viewport", "quality"})
+    """What a rendering can be asked for (PS3.18 section 8.3.5)."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A stretch of an answer: a JSON array of DICOM JSON objects (PS3.18 annex F)."""
+
+    rows: bytes
+    """The array, UTF-8."""
+    count: int
+    """How many objects it holds."""
+    complete: bool = True
+    """False when the source said, or shows, that more would match than it gives."""
+    notes: tuple[str, ...] = ()
+    """What the source said beside the rows, in words for a person."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What a picture should look like (PS3.18 section 8.3.5)."""
+
+    format: Literal["png", "jpeg"] = "png"
+    """The media type ``image/…``."""
+    frame: int | None = None
+    """Frame number, from 1; None lets the source choose."""
+    window: tuple[float, float] | None = None
+    """Centre and width in modality values; None takes the object's own."""
+    viewport: tuple[int, int] | None = None
+    """Width and height in pixels that the picture is to fit in."""
+    quality: int | None = None
+    """JPEG quality, 1 to 100."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A place with DICOM.
+
+    Iterators are lazy: the first ``next`` asks, and closing one frees what it holds, its
+    connection included. Each method may be called from several threads. Every method
+    raises the errors of `dicomnb.errors`, `NotFound` for what is not there, and
+    `Cancelled` soon after ``cancel`` is set.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where this is, for people and for RetrieveURLs: a URL without secrets, or a path."""
+        ...
+
+    def abilities(self) -> Abilities:
+        """What can be searched, stored, deleted and rendered here; found out once."""
+        ...
+
+    def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
+        """Pages of rows that match, to the end or to ``query.limit``, each row once."""
+        ...
+
+    def metadata(self, ref: Ref, *, cancel: Cancel | None = None) -> Iterator[Page]:
+        """Pages of instances' attributes; bulk data stands as BulkDataURI."""
+        ...
+
+    def instances(
+        self, ref: Ref, *, transfer_syntax: str = "*", cancel: Cancel | None = None
+    ) -> Iterator[Part]:
+        """Part 10 instances, as stored for ``"*"``, each part valid until the next."""
+        ...
+
+    def frames(
+        self,
+        ref: Ref,
+        numbers: Sequence[int],
+        *,
+        transfer_syntax: str = "*",
+        cancel: Cancel | None = None,
+    ) -> Iterator[Part]:
+        """Frames of one instance, numbers from 1, in the order asked for.
+
+        Native pixels are little endian; a compressed frame is one codestream, and the part's
+        ``transfer_syntax`` tells which.
+        """
+        ...
+
+    def bulk(self, uri: str, *, cancel: Cancel | None = None) -> Iterator[Part]:
+        """The data behind a BulkDataURI of this source."""
+        ...
+
+    def rendered(
+        self, ref: Ref, rendering: Rendering, *, cancel: Cancel | None = None
+    ) -> Iterator[Part]:
+        """One picture of an instance, or of whatever `Abilities.renders` names."""
+        ...
+
+    def store(
+        self, uploads: Sequence[Upload], *, study: str | None = None, cancel: Cancel | None = None
+    ) -> list[Outcome]:
+        """Store one batch; an outcome for each upload, in their order."""
+        ...
+
+    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
+        """Delete; the name of the operation that goes on with it, or None when all is done."""
+        ...

@@ -1,0 +1,113 @@
+"""A `Part`: one body among several, read into place while it arrives (PS3.18 section 8.6).
+
+A part is valid until the next one is asked for; what was not read of it is then passed over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["BytesPart", "FilePart", "Part"]
+
+
+class Part(Protocol):
+    """One body: an instance, a frame, an item of bulk data, a rendered picture.
+
+    Attributes:
+        media_type: its type without parameters, in lower case: ``"application/dicom"``.
+        transfer_syntax: UID from the part's header, or None when it tells none (or ``*``).
+            The bytes' own file meta beats it.
+        location: Content-Location as sent, or None.
+        length: size in bytes, or None when it is not known before the end.
+    """
+
+    media_type: str
+    transfer_syntax: str | None
+    location: str | None
+    length: int | None
+
+    def read(self) -> bytes:
+        """All bytes that have not been read yet; ``b""`` at the end."""
+        ...
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill ``buffer`` from where reading stopped; fewer bytes only at the end, then 0.
+
+        Raises:
+            ProtocolError: the part ends before its length or without its delimiter.
+        """
+        ...
+
+
+class BytesPart:
+    """A part that is in memory already."""
+
+    def __init__(
+        self,
+        data: bytes | memoryview,
+        *,
+        media_type: str,
+        transfer_syntax: str | None = None,
+        location: str | None = None,
+    ) -> None:
+        self._data = memoryview(data).cast("B")
+        self._position = 0
+        self.media_type = media_type
+        self.transfer_syntax = transfer_syntax
+        self.location = location
+        self.length: int | None = len(self._data)
+
+    def read(self) -> bytes:
+        """All bytes that have not been read yet."""
+        rest = bytes(self._data[self._position :])
+        self._position = len(self._data)
+        return rest
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill ``buffer``; fewer bytes only at the end."""
+        target = memoryview(buffer).cast("B")
+        count = min(len(target), len(self._data) - self._position)
+        target[:count] = self._data[self._position : self._position + count]
+        self._position += count
+        return count
+
+
+class FilePart:
+    """A part that is an open file, or a stretch of one; whoever made it closes the file."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        length: int,
+        *,
+        media_type: str,
+        transfer_syntax: str | None = None,
+        location: str | None = None,
+    ) -> None:
+        self._file = file
+        self._left = length
+        self.media_type = media_type
+        self.transfer_syntax = transfer_syntax
+        self.location = location
+        self.length: int | None = length
+
+    def read(self) -> bytes:
+        """All bytes that have not been read yet."""
+        data = self._file.read(self._left)
+        self._left -= len(data)
+        return data
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill ``buffer``; fewer bytes only at the end."""
+        target = memoryview(buffer).cast("B")[: self._left]
+        done = 0
+        while done < len(target):
+            count = self._file.readinto(target[done:])  # type: ignore[attr-defined]
+            if not count:
+                break
+            done += count
+        self._left -= done
+        return done
