@@ -137,6 +137,8 @@ def _from_tag(number: int) -> Attribute:
     """Look up a tag; the cache holds nothing but what the dictionary says."""
     tag = f"{number:08X}"
     group, element = number >> 16, number & 0xFFFF
+    if element == 0 and number not in DicomDictionary:
+        return Attribute(tag, "", "UL", "1")  # group length, PS3.5 section 7.2
     if group % 2:
         # (gggg,0010-00FF) reserve blocks for a private creator: PS3.5 section 7.8.1.
         vr, vm = ("LO", "1") if 0x10 <= element <= 0xFF else ("UN", "1-n")
@@ -147,8 +149,6 @@ def _from_tag(number: int) -> Attribute:
     if entry is not None:
         vr, vm, _, _, keyword = entry
         return Attribute(tag, keyword, _EITHER_VR.get(vr, vr), vm)
-    if element == 0:
-        return Attribute(tag, "", "UL", "1")  # group length, PS3.5 section 7.2
     return Attribute(tag, "", "UN", "1-n")
 
 

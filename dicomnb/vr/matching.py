@@ -221,7 +221,7 @@ def _words(name: str) -> list[str]:
 
 
 def _age(raw: object) -> float | None:
-    return float(raw) if isinstance(raw, (int, float)) else values.age_years(raw)
+    return values.real_number(raw) if isinstance(raw, (int, float)) else values.age_years(raw)
 
 
 def _as_date(stored: object) -> date | None:

@@ -11,7 +11,7 @@ import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,12 +168,7 @@ def format_number(value: object, *, longest: int | None = None) -> str:
     if value == "":
         return ""
     number = value.strip() if isinstance(value, str) else value
-    if isinstance(number, Decimal) or (isinstance(number, Real) and not isinstance(number, bool)):
-        number = int(number) if isinstance(number, Integral) else float(number)
-    try:
-        parsed = values.finite_number(number)
-    except ValueError:
-        parsed = None
+    parsed = _float_or_none(float(number) if isinstance(number, Decimal) else number)
     if parsed is None:
         raise ValueError(f"{value!r} is no number")
     if isinstance(number, str):
@@ -183,6 +178,8 @@ def format_number(value: object, *, longest: int | None = None) -> str:
     while longest is not None and len(text) > longest:
         digits -= 1
         text = f"{parsed:.{digits}g}"
+    if math.isinf(float(text)):
+        raise ValueError(f"{value!r} is no number of {longest} characters")
     return text
 
 
@@ -200,31 +197,39 @@ def format_age(value: object) -> str:
         except ValueError:
             raise ValueError(f"{value!r} is no age (042Y, 018M, 003W, 010D)") from None
         return text
-    if isinstance(value, Real) and not isinstance(value, bool):
+    years = None if isinstance(value, bool) else _float_or_none(value)
+    if years is not None and 0 <= years < 1000:
         for unit, in_year in values.UNITS_A_YEAR.items():
-            count = float(value) * in_year
-            if math.isclose(count, round(count), abs_tol=1e-6) and 0 <= round(count) <= 999:
+            count = years * in_year
+            if math.isclose(count, round(count), abs_tol=1e-6) and round(count) <= 999:
                 return f"{round(count):03}{unit}"
     raise ValueError(f"{value!r} is no age in years, and none like '042Y'")
 
 
 def format_tag(value: object) -> str:
     """A tag as eight hexadecimal digits, from a keyword or tag in any form."""
+    value = value if isinstance(value, tuple) else python_value(value)
     if value == "":
         return ""
-    if isinstance(value, tuple):
-        return attribute(value).tag
     try:
-        return attribute(python_value(value)).tag  # type: ignore[arg-type]
+        return attribute(value).tag  # type: ignore[arg-type]
     except BadQuery as error:
         raise ValueError(str(error)) from None
 
 
 def format_nothing(value: object) -> str:
     """Sequences and binary values cannot be asked for."""
-    if value == "":
+    if isinstance(value, str) and not value:
         return ""
     raise ValueError("its values cannot be searched; name an attribute inside the sequence")
+
+
+def _float_or_none(value: object) -> float | None:
+    """A finite number, or None where it is none."""
+    try:
+        return values.finite_number(value)
+    except ValueError:
+        return None
 
 
 def _no_pair(value: object) -> object:
@@ -239,9 +244,9 @@ def _range(
     """Both ends of a range as text, the first not after the last."""
     if len(ends) != 2:
         raise ValueError("a range is a pair (first, last), None for an open end")
-    if ends[0] is None and ends[1] is None:
-        raise ValueError("a range needs at least one end")
     first, last = ("" if end is None else one(end) for end in ends)
+    if not first and not last:
+        raise ValueError("a range needs at least one end")
     if first and last and not matches(first, f"-{last}"):
         raise ValueError(f"a range ends after it begins, not {first} to {last}")
     return f"{first}-{last}"

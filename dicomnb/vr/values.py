@@ -26,6 +26,7 @@ __all__ = [
     "date_time",
     "exact_integer",
     "finite_number",
+    "is_strict_uid",
     "item",
     "keyword",
     "offset_minutes",
@@ -35,7 +36,10 @@ __all__ = [
     "uid",
 ]
 
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+# Real archives hold UIDs with letters and longer ones; what has a slash or is only dots would
+# change the meaning of a path and is none.
+_UID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._-]{1,128}", re.ASCII)
+_STRICT_UID = re.compile(r"(?=.{0,64}$)([0-9]+(\.[0-9]+)*)?", re.ASCII)
 # yyyy.mm.dd and hh:mm:ss are ACR-NEMA's forms; PS3.5 asks readers to go on accepting them.
 _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?:(:?)(\d\d)(?:\2(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
@@ -73,11 +77,16 @@ def plain_text(raw: object) -> str | None:
 
 
 def uid(raw: object) -> str | None:
-    """A UID: digits in components between dots. Longer ones than 64 are let pass."""
+    """A UID, also one with letters or hyphens, as they occur; see `is_strict_uid`."""
     text = plain_text(raw)
     if text is not None and not _UID.fullmatch(text):
         raise ValueError("no UID (digits and dots)")
     return text
+
+
+def is_strict_uid(text: object) -> bool:
+    """Whether it is a UID as the standard has them (digits and dots, 64 at most), or empty."""
+    return isinstance(text, str) and _STRICT_UID.fullmatch(text.rstrip(" \0")) is not None
 
 
 def person_name(raw: object) -> str | None:

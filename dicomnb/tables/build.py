@@ -1,0 +1,201 @@
+"""Pages of DICOM JSON → one typed DataFrame, filled column by column, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pandas as pd
+
+from dicomnb.attributes import attribute
+from dicomnb.errors import warn
+from dicomnb.tables.arrays import column_array, join_arrays, plain_cells
+from dicomnb.tables.cells import Notes, column_of, read_cell
+from dicomnb.tables.collector import collector_paused
+from dicomnb.tables.columns import IDENTITY, Column, identity_columns
+from dicomnb.tables.decode import Page, Plain, decode_page
+from dicomnb.tables.oddities import ATTRS_KEY, Oddities
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+__all__ = ["TableBuilder"]
+
+
+class TableBuilder:
+    """Collects pages of DICOM JSON and makes one DataFrame of them.
+
+    Only typed columns are kept of a page, so that memory holds one page and the table. Not for
+    use by several threads at once.
+
+    Args:
+        columns: keywords or tags, in order; None for the identity columns of the level and
+            every attribute that occurs, by tag.
+        level: ``"study"``, ``"series"`` or ``"instance"``: what a row is.
+        others: whether attributes that occur beside ``columns`` become columns too, after
+            them, by tag.
+        attrs: for ``df.attrs``: small text and numbers only, such as the connection's id and
+            the query without secrets.
+
+    Raises:
+        BadQuery: an unknown keyword.
+        ValueError: no such level.
+        TypeError: ``attrs`` with anything but text, numbers and booleans: it would break
+            ``concat``, ``merge`` and Parquet.
+
+    Example:
+        >>> builder = TableBuilder(columns_for("study"), level="study")
+        >>> builder.add(b'[{"0020000D": {"vr": "UI", "Value": ["1.2.3"]}}]')
+        1
+        >>> builder.finish().StudyInstanceUID[0]
+        '1.2.3'
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None,
+        *,
+        level: str,
+        others: bool = False,
+        attrs: Mapping[str, str | int | float | bool] | None = None,
+    ) -> None:
+        identity = identity_columns(level)
+        names = identity if columns is None else tuple(columns)
+        self._columns = tuple(dict.fromkeys(Column(attribute(name)) for name in names))
+        self._others = column_of if others or columns is None else None
+        self._below = {attribute(name).tag for name in IDENTITY if name not in identity}
+        self._attrs: dict[Hashable, Any] = {"level": level}
+        self._attrs.update(attrs or {})
+        for key, value in self._attrs.items():
+            if not isinstance(value, (str, int, float, bool)):
+                raise TypeError(f"attrs[{key!r}] must be text or a number, not {value!r}.")
+        self._arrays: dict[Column, list[tuple[int, Any]]] = {c: [] for c in self._columns}
+        self._counts: list[int] = []
+        self._oddities = Oddities()
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return sum(self._counts)
+
+    def add(self, page: bytes, *, parents: Mapping[str, str] | None = None) -> int:
+        """Take in one page.
+
+        Args:
+            page: a DICOM JSON array as it came, or a single data set; empty bytes are a page
+                of no rows (an answer 204).
+            parents: keyword → text for cells that the page leaves empty, such as the UIDs of
+                the study and series that were asked: some servers leave them out of rows.
+
+        Returns:
+            Rows received.
+
+        Raises:
+            ProtocolError: not DICOM JSON at all. What was added before is kept.
+        """
+        given = {attribute(name).tag: text for name, text in (parents or {}).items()}
+        with collector_paused():
+            # What was decoded dies inside, so that the collector has nothing to walk after.
+            return self._take(decode_page(page, self._columns, others=self._others), given)
+
+    def finish(self, *, complete: bool = True) -> pd.DataFrame:
+        """The table; may be called once, after the last page.
+
+        Args:
+            complete: whether all there is was asked for and came; goes to ``attrs``.
+
+        Returns:
+            A DataFrame with a RangeIndex. ``attrs``: ``level``, ``complete``, ``oddities`` (see
+            `issues_of`) and what the constructor was given.
+
+        Warns:
+            DicomnbWarning: once, with the count, if values were odd.
+        """
+        data = {column.name: self._whole(column) for column in self._in_order()}
+        table = pd.DataFrame(data, index=pd.RangeIndex(self.rows), copy=False)
+        table.attrs = {**self._attrs, "complete": complete, ATTRS_KEY: self._oddities.to_json()}
+        if self._oddities.count:
+            first = self._oddities.kept[0]
+            warn(
+                f"{self._oddities.count} odd value(s) in {self.rows} rows; the first: "
+                f"{first.keyword} {first.raw} ({first.problem}). What could not be read is "
+                f"missing in the table; dicomnb.tables.issues_of(table) lists them."
+            )
+        return table
+
+    def _take(self, page: Page, parents: Mapping[str, str]) -> int:
+        """Turn a page's columns into arrays, then name the rows of what was odd."""
+        noted: list[tuple[int, str, object, str]] = [
+            (row, "", raw, problem) for row, raw, problem in page.strays
+        ]
+        arrays: dict[str, Any] = {}
+        for column, came in page.columns.items():
+            if column.tag in self._below:
+                continue
+            cells = _cells(column, came, noted)
+            if column.tag in parents:
+                cells = [parents[column.tag] if cell is None else cell for cell in cells]
+            arrays[column.name] = column_array(column, cells)
+            self._arrays.setdefault(column, []).append((len(self._counts), arrays[column.name]))
+        self._counts.append(page.received)
+        for row, keyword, raw, problem in sorted(noted, key=lambda one: one[0]):
+            uid = _best_uid(arrays, row)
+            self._oddities.add(uid=uid, keyword=keyword, raw=raw, problem=problem)
+        return page.received
+
+    def _in_order(self) -> list[Column]:
+        further = [column for column in self._arrays if column not in self._columns]
+        return [*self._columns, *sorted(further, key=lambda column: column.tag)]
+
+    def _whole(self, column: Column) -> pd.Series:
+        """A column's pages joined, missing where a page did not have it."""
+        pages = dict(self._arrays.pop(column))
+        arrays = [
+            pages[number] if number in pages else column_array(column, [None] * count)
+            for number, count in enumerate(self._counts)
+        ]
+        return join_arrays(column, arrays)
+
+
+def _cells(
+    column: Column, came: Plain | list[object], noted: list[tuple[int, str, object, str]]
+) -> list[Any]:
+    """A page's cells of one column: all at once if they are plain, else one by one."""
+    if isinstance(came, Plain):
+        cells = plain_cells(column, came.lists)
+        if cells is not None:
+            return cells
+        elements: list[object] = [{"Value": msgspec.to_builtins(v)} for v in came.lists]
+    else:
+        elements = came
+    return _cells_one_by_one(column, elements, noted)
+
+
+def _cells_one_by_one(
+    column: Column, elements: list[object], noted: list[tuple[int, str, object, str]]
+) -> list[Any]:
+    """Read each attribute object; one that several rows share is read once.
+
+    Cells with dicts in them are made anew: a change in one row must not show in another.
+    """
+    cells = []
+    done: dict[int, tuple[Any, Notes]] = {}
+    for row, element in enumerate(elements):
+        if id(element) in done:
+            cell, notes = done[id(element)]
+        else:
+            notes = []
+            cell = read_cell(column, element, notes)
+            if not (isinstance(cell, tuple) and cell and isinstance(cell[0], dict)):
+                done[id(element)] = cell, notes
+        cells.append(cell)
+        noted += [(row, *note) for note in notes]
+    return cells
+
+
+def _best_uid(arrays: Mapping[str, Any], row: int) -> str:
+    """The lowest identifier that the row has."""
+    for name in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+        if name in arrays and isinstance(uid := arrays[name][row], str):
+            return uid
+    return ""
