@@ -1,0 +1,1 @@
+"""Bytes to stored values, to modality values, to pictures and to volumes with geometry."""

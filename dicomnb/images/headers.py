@@ -1,0 +1,145 @@
+"""What arranging slices needs of each, read from its header with suspicion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["SliceHeader", "number", "numbers"]
+
+#: What may tell several images at one position apart: time, echo, phase, weighting.
+MARKS = (
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "AcquisitionNumber",
+    "EchoNumbers",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "DiffusionBValue",
+    "TriggerTime",
+    "NominalCardiacTriggerDelayTime",
+    "FrameReferenceTime",
+    "ImageType",
+    "ConvolutionKernel",
+    "KVP",
+    "AcquisitionTime",
+    "ContentTime",
+)
+
+
+@dataclass(frozen=True)
+class SliceHeader:
+    """One slice, as far as its place is concerned.
+
+    Attributes:
+        uid: SOPInstanceUID, or ``""``.
+        number: InstanceNumber, or None.
+        size: (rows, columns, bytes of a stored value).
+        position: ImagePositionPatient, LPS mm of the first voxel's centre, or None.
+        orientation: ImageOrientationPatient: directions in which the column index, then the
+            row index, grows; or None.
+        pixel_spacing: mm between rows, then between columns, or None.
+        step: SpacingBetweenSlices or, without it, SliceThickness, in mm, or None. Only
+            believed for a slice that has no neighbour.
+        frame_of_reference: FrameOfReferenceUID, or ``""``.
+        is_localizer: ImageType says that it is a scout view.
+        marks: what may tell it from another at the same position.
+    """
+
+    uid: str
+    number: int | None
+    size: tuple[int, int, int]
+    position: tuple[float, ...] | None = None
+    orientation: tuple[float, ...] | None = None
+    pixel_spacing: tuple[float, ...] | None = None
+    step: float | None = None
+    frame_of_reference: str = ""
+    is_localizer: bool = False
+    marks: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dataset: Dataset, *, size: tuple[int, int, int] | None = None) -> SliceHeader:
+        """Read what there is; a value that is missing or no number counts as missing.
+
+        Args:
+            dataset: the header of a single-frame image.
+            size: rows, columns, bytes, where they are known already.
+        """
+        if size is None:
+            rows, columns = (number(dataset, key) or 0 for key in ("Rows", "Columns"))
+            size = (int(rows), int(columns), int((number(dataset, "BitsAllocated") or 0) // 8))
+        spacing = numbers(dataset, "PixelSpacing", 2)
+        orientation = numbers(dataset, "ImageOrientationPatient", 6)
+        instance = number(dataset, "InstanceNumber")
+        step = number(dataset, "SpacingBetweenSlices") or number(dataset, "SliceThickness")
+        return cls(
+            uid=text(dataset, "SOPInstanceUID"),
+            number=None if instance is None else int(instance),
+            size=size,
+            position=numbers(dataset, "ImagePositionPatient", 3),
+            orientation=orientation if orientation and _is_orthonormal(orientation) else None,
+            pixel_spacing=spacing if spacing and min(spacing) > 0 else None,
+            step=abs(step) if step else None,
+            frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+            is_localizer="LOCALIZER" in text(dataset, "ImageType").upper(),
+            marks={mark: value for mark in MARKS if (value := text(dataset, mark))},
+        )
+
+    @property
+    def name(self) -> str:
+        """How messages name it: by InstanceNumber and the end of its UID."""
+        tail = f"…{self.uid[-12:]}" if len(self.uid) > 13 else self.uid or "no UID"
+        return f"slice {'?' if self.number is None else self.number} ({tail})"
+
+    @property
+    def has_place(self) -> bool:
+        """Whether position and orientation are known."""
+        return self.position is not None and self.orientation is not None
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    """An attribute as ``count`` finite numbers, or None when it is not that."""
+    try:
+        value = dataset.get(keyword)
+        if value is None or value == "":
+            return None
+        items = [value] if isinstance(value, str | float | int) else list(value)
+        found = tuple(float(item) for item in items)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found if len(found) == count and all(map(math.isfinite, found)) else None
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """An attribute as one finite number, or None when it is not that."""
+    found = numbers(dataset, keyword, 1)
+    return found[0] if found else None
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """An attribute as text, several values joined by backslash; ``""`` where there is none."""
+    try:
+        value = dataset.get(keyword)
+    except (ValueError, TypeError, OverflowError):
+        return ""
+    if value is None:
+        return ""
+    if isinstance(value, str | float | int):
+        return str(value).strip()
+    try:
+        return "\\".join(str(item) for item in value)
+    except TypeError:
+        return str(value).strip()
+
+
+def _is_orthonormal(orientation: tuple[float, ...]) -> bool:
+    """Whether two directions are of length 1 and at right angles, to a hundredth."""
+    row, column = orientation[:3], orientation[3:]
+    lengths = [math.sqrt(sum(x * x for x in direction)) for direction in (row, column)]
+    product = sum(x * y for x, y in zip(row, column, strict=True))
+    return all(abs(length - 1) < 0.01 for length in lengths) and abs(product) < 0.01

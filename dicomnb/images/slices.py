@@ -1,0 +1,190 @@
+"""One single-frame instance as a slice of a volume: what it must be, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dicomnb.images.decode import decode, decode_frame
+from dicomnb.images.display import modality
+from dicomnb.images.headers import SliceHeader, number, text
+from dicomnb.images.native import clean_unused_bits
+from dicomnb.images.pixels import name_of
+from dicomnb.images.rescale import Rescale
+from dicomnb.images.windows import windows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pydicom import Dataset
+
+    from dicomnb.images.part10 import PartialInstance
+    from dicomnb.images.pixels import PixelFormat
+    from dicomnb.images.windows import Window
+
+    Values = Callable[[], np.ndarray[Any, Any]]
+
+__all__ = ["Slice", "slice_table", "values_of", "why_no_slice"]
+
+
+@dataclass
+class Slice:
+    """What a volume keeps of an instance once its pixels are in the stack.
+
+    Attributes:
+        header: its place.
+        stored: the type of its values in the stack.
+        by: slope and intercept still to be applied to them.
+        units: of its modality values.
+        windows: that the instance names.
+        facts: a few attributes of the series, as text.
+        thickness: SliceThickness, mm, or None.
+        arrival: its number in order of arrival.
+        place: its number in its stack.
+        low: lowest stored value.
+        high: highest stored value.
+    """
+
+    header: SliceHeader
+    stored: np.dtype[Any]
+    by: Rescale
+    units: str
+    windows: tuple[Window, ...]
+    facts: dict[str, str]
+    thickness: float | None
+    arrival: int = 0
+    place: int = -1
+    low: float = 0
+    high: float = 0
+
+    @classmethod
+    def of(cls, dataset: Dataset, pixels: PixelFormat) -> Slice:
+        """Read the header.
+
+        Raises:
+            DecodeError: slope or intercept is no number.
+        """
+        by, stored = Rescale.of(dataset), pixels.dtype
+        table = dataset.get("ModalityLUTSequence")
+        if table:  # applied while the slice is read; what is left is unsigned and final
+            bits = table_bits(table[0])
+            stored, by = np.dtype(np.uint8 if bits <= 8 else np.uint16), Rescale()
+        size = (pixels.rows, pixels.columns, stored.itemsize)
+        keywords = ("Modality", "SeriesDescription", "PhotometricInterpretation")
+        return cls(
+            header=SliceHeader.of(dataset, size=size),
+            stored=stored,
+            by=by,
+            units=units_of(dataset, Rescale.of(dataset)),
+            windows=windows_of(dataset),
+            facts={keyword: text(dataset, keyword) for keyword in keywords},
+            thickness=number(dataset, "SliceThickness"),
+        )
+
+    def read_plain(self, instance: PartialInstance, target: np.ndarray[Any, Any]) -> None:
+        """Read uncompressed pixels straight into ``target``, their place in the stack."""
+        instance.pixels_into(target)
+        clean_unused_bits(target, instance.pixels)
+        self.note(target)
+
+    def fill(self, target: np.ndarray[Any, Any], values: Values) -> None:
+        """Put decoded values into ``target``."""
+        target[...] = values()
+        self.note(target)
+
+    def note(self, values: np.ndarray[Any, Any]) -> None:
+        """Remember lowest and highest stored value, on which the type of the volume depends."""
+        if self.stored.kind in "iu":
+            self.low, self.high = int(values.min()), int(values.max())
+
+
+def values_of(instance: PartialInstance) -> Values:
+    """How to decode an instance whose bytes are not simply its values.
+
+    Compressed bytes are read now, since the next instance will be; what is returned decodes
+    them, and applies the Modality LUT if there is one. A rescale comes later, in place.
+    """
+    dataset, pixels = instance.dataset, instance.pixels
+    if pixels.is_native:
+        return lambda: _after_table(dataset, decode(instance.whole())[0])
+    (data,) = instance.codestreams()
+    return lambda: _after_table(dataset, decode_frame(data, pixels))
+
+
+def _after_table(dataset: Dataset, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return modality(values, dataset) if dataset.get("ModalityLUTSequence") else values
+
+
+def table_bits(item: Dataset) -> int:
+    """Bits of the entries of a look-up table; 16 where it does not say."""
+    descriptor = item.get("LUTDescriptor")
+    return int(descriptor[2]) if descriptor is not None and len(descriptor) == 3 else 16
+
+
+def why_no_slice(instance: PartialInstance) -> str | None:
+    """Why an instance is no slice of a volume, in words; None if it is one."""
+    dataset = instance.dataset
+    name = name_of(dataset)
+    if instance.keyword is None:
+        return f"{name} ({text(dataset, 'Modality') or 'no modality'}) has no pixels."
+    pixels = instance.pixels
+    if pixels.frames > 1 or "SharedFunctionalGroupsSequence" in dataset:
+        return (
+            f"{name} is a multi-frame image: a volume is made of single-frame ones. Use "
+            "archive.frames for its frames."
+        )
+    if pixels.samples > 1 or pixels.photometric == "PALETTE COLOR":
+        return (
+            f"{name} is in colour ({pixels.photometric}): a volume has one value a voxel. Use "
+            "archive.frames for its pixels."
+        )
+    return None
+
+
+def units_of(dataset: Dataset, by: Rescale) -> str:
+    """Units of the modality values: HU, those of PET, RescaleType, or ``""``.
+
+    CT is in HU unless RescaleType says otherwise (PS3.3 C.8.2.1); without any rescale its
+    values are no HU.
+    """
+    table = dataset.get("ModalityLUTSequence")
+    if table:
+        return text(table[0], "ModalityLUTType")
+    kind = text(dataset, "Modality")
+    if kind == "PT":
+        return text(dataset, "Units") or by.unit
+    if by.unit == "US":  # unspecified
+        return ""
+    if kind == "CT" and by.is_given and not by.unit:
+        return "HU"
+    return by.unit
+
+
+def slice_table(slices: Sequence[Slice], positions: Sequence[float] | None) -> pd.DataFrame:
+    """One row a slice, in the order of the volume.
+
+    Args:
+        slices: as arranged.
+        positions: mm along the normal, or None.
+    """
+    headers = [one.header for one in slices]
+    nowhere = [float("nan")] * len(slices)
+    return pd.DataFrame(
+        {
+            "SOPInstanceUID": pd.array([header.uid for header in headers], dtype="string"),
+            "InstanceNumber": pd.array([header.number for header in headers], dtype="Int64"),
+            "Position": np.array(nowhere if positions is None else positions, dtype=np.float64),
+            "ImagePositionPatient": pd.Series(
+                [header.position for header in headers], dtype=object
+            ),
+            "SliceThickness": pd.array([one.thickness for one in slices], dtype="Float64"),
+            "RescaleSlope": np.array([one.by.slope for one in slices], dtype=np.float64),
+            "RescaleIntercept": np.array([one.by.intercept for one in slices], dtype=np.float64),
+            "AcquisitionTime": pd.array(
+                [header.marks.get("AcquisitionTime") for header in headers], dtype="string"
+            ),
+        }
+    )

@@ -1,0 +1,390 @@
+"""`Volume`: an array with its place in the patient; `VolumeBuilder` makes one as slices arrive."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from dicomnb.errors import GeometryError, NoDicom
+from dicomnb.images.geometry import arrange
+from dicomnb.images.part10 import read_instance
+from dicomnb.images.rescale import modality_type
+from dicomnb.images.slices import Slice, slice_table, values_of, why_no_slice
+from dicomnb.images.stack import Stack
+from dicomnb.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dicomnb.images.geometry import Arrangement
+    from dicomnb.images.slices import Values
+    from dicomnb.images.windows import Window
+    from dicomnb.wire.parts import Part
+
+__all__ = ["Volume", "VolumeBuilder"]
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Volume(NDArrayOperatorsMixin):
+    """Modality values on a regular grid, and where that grid lies in the patient.
+
+    It is an array to numpy: ``volume > 300``, ``np.mean(volume)`` and ``volume[100]`` give
+    plain arrays without geometry. Slices are ordered by increasing position along their
+    normal, for an axial series from feet to head.
+
+    Attributes:
+        array: (slices, rows, columns).
+        affine: 4×4 float64: ``affine @ (slice, row, column, 1)`` = LPS mm of the voxel's
+            centre. None where the slices have no regular geometry; ``report`` says why.
+        units: of the values: ``"HU"``, ``"BQML"``, …, or ``""`` where the files do not say.
+        slices: a row for each slice: SOPInstanceUID, InstanceNumber, Position (mm along the
+            normal), ImagePositionPatient, …
+        frame_of_reference: FrameOfReferenceUID, or ``""``.
+        report: what was set apart or is wrong, in words; empty when all is well.
+        modality: Modality, or ``""``.
+        title: SeriesDescription, or ``""``.
+        photometric: ``"MONOCHROME2"``, or ``"MONOCHROME1"`` where low values are to be bright.
+        windows: that the middle slice names.
+        pixel_spacing: mm between rows and between columns, or None; known without an affine
+            as well.
+    """
+
+    array: np.ndarray[Any, Any]
+    affine: Floats | None = None
+    units: str = ""
+    slices: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frame_of_reference: str = ""
+    report: tuple[str, ...] = ()
+    modality: str = ""
+    title: str = ""
+    photometric: str = "MONOCHROME2"
+    windows: tuple[Window, ...] = ()
+    pixel_spacing: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3:
+            raise ValueError(f"A volume is (slices, rows, columns), not {self.array.shape}.")
+        if self.affine is not None and (
+            self.affine.shape != (4, 4)
+            or not np.isfinite(self.affine).all()
+            or np.linalg.det(self.affine) == 0
+        ):
+            raise ValueError(f"This is no affine of a grid in space: {self.affine!r}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(slices, rows, columns)."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a value."""
+        kind: np.dtype[Any] = self.array.dtype
+        return kind
+
+    @property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Mm from one voxel to the next along (slice, row, column); None without an affine."""
+        if self.affine is None:
+            return None
+        lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return (float(lengths[0]), float(lengths[1]), float(lengths[2]))
+
+    @property
+    def origin(self) -> tuple[float, float, float] | None:
+        """LPS mm of the centre of voxel (0, 0, 0); None without an affine."""
+        if self.affine is None:
+            return None
+        x, y, z = self.affine[:3, 3]
+        return (float(x), float(y), float(z))
+
+    @property
+    def orientation(self) -> str | None:
+        """Where in the patient each index grows to, nearest of R L A P S I, as in ``"SPL"``.
+
+        None without an affine.
+        """
+        if self.affine is None:
+            return None
+        letters = []
+        for direction in self.affine[:3, :3].T:
+            axis = int(np.abs(direction).argmax())
+            letters.append(("LR", "PA", "SI")[axis][int(direction[axis] < 0)])
+        return "".join(letters)
+
+    def position(self, slice: Any, row: Any, column: Any) -> Floats:
+        """LPS mm of voxels.
+
+        Args:
+            slice: index, or an array of them; may be fractional.
+            row: the same.
+            column: the same.
+
+        Returns:
+            (…, 3): x to the left, y to the back, z to the head.
+
+        Raises:
+            GeometryError: there is no affine.
+        """
+        affine = self._grid()
+        index = np.stack(np.broadcast_arrays(slice, row, column), axis=-1)
+        return np.asarray(index @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
+
+    def index(self, x: Any, y: Any, z: Any) -> Floats:
+        """Voxels at LPS mm: the inverse of `position`.
+
+        Returns:
+            (…, 3): slice, row, column; fractional, and outside the array where the point is.
+
+        Raises:
+            GeometryError: there is no affine.
+        """
+        inverse = np.linalg.inv(self._grid())
+        point = np.stack(np.broadcast_arrays(x, y, z), axis=-1)
+        return np.asarray(point @ inverse[:3, :3].T + inverse[:3, 3], dtype=np.float64)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(isinstance(out, Volume) for out in options.get("out", ())):
+            return NotImplemented  # a volume is not changed; volume.array can be
+        plain = [one.array if isinstance(one, Volume) else one for one in inputs]
+        return getattr(ufunc, method)(*plain, **options)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.array[index]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __repr__(self) -> str:
+        name = " ".join(part for part in (self.modality, repr(self.title or "")) if part != "''")
+        facts = [f"{self.shape} {self.dtype} {self.units}".rstrip()]
+        if self.spacing is None:
+            facts.append("no geometry")
+        else:
+            millimetres = " × ".join(f"{length:.3g}" for length in self.spacing)
+            facts.append(f"{millimetres} mm, {self.orientation}")
+        if self.report:
+            facts.append(f"see .report ({len(self.report)})")
+        return f"<Volume {name + ': ' if name else ''}{', '.join(facts)}>"
+
+    def _grid(self) -> Floats:
+        """The affine, or an error that says why there is none."""
+        if self.affine is None:
+            reasons = " ".join(self.report) or "It was made without one."
+            raise GeometryError(f"This volume has no place in the patient. {reasons}")
+        return self.affine
+
+
+class VolumeBuilder:
+    """Puts single-frame instances into one stack as they arrive, and makes a `Volume` of it.
+
+    Uncompressed pixels are read straight into the stack, compressed ones are decoded into it
+    by threads while the next instance arrives; order and rescale are then worked out in
+    place. The memory taken is that of the volume, a slice, and what waits to be decoded.
+
+    `add` may be called from several threads.
+
+    Args:
+        expected: how many instances will come, or None; a wrong number costs time, not truth.
+        strict: see `dicomnb.images.geometry.arrange`. Not strict, instances that are no slices
+            at all are left out and reported.
+        workers: threads that decode; None for as many as cores.
+        limits: bounds; ``pixel_bytes`` holds for the volume.
+    """
+
+    def __init__(
+        self,
+        expected: int | None = None,
+        *,
+        strict: bool = True,
+        workers: int | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._expected = expected
+        self._strict = strict
+        self._limits = limits or Limits()
+        self._workers = workers or os.cpu_count() or 1
+        self._changed = threading.Condition()
+        self._stacks: dict[tuple[int, int, int], Stack] = {}
+        self._filling: Counter[tuple[int, int, int]] = Counter()
+        self._slices: list[Slice] = []
+        self._notes: list[str] = []
+        self._arrived = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting = threading.BoundedSemaphore(2 * self._workers)
+        self._decoding: deque[Future[None]] = deque()
+
+    def add(self, part: Part) -> None:
+        """Take the next instance, in any order.
+
+        Args:
+            part: an ``application/dicom`` instance, of which nothing was read yet.
+
+        Raises:
+            NoDicom: it is not DICOM.
+            DecodeError: this instance, or one before it, is cut or damaged.
+            GeometryError: it can be no slice: no pixels, many frames, colour (if strict).
+            LimitExceeded: the volume grows too large.
+        """
+        instance = read_instance(part, limits=self._limits)
+        why = why_no_slice(instance)
+        if why is not None:
+            if self._strict:
+                raise GeometryError(f"{why} Pass strict=False to leave it out.")
+            with self._changed:
+                self._notes.append(f"Left out: {why}")
+            return
+        one = Slice.of(instance.dataset, instance.pixels)
+        with self._changed:
+            one.arrival = self._arrived
+            self._arrived += 1
+        if instance.pixels.is_plain and "ModalityLUTSequence" not in instance.dataset:
+            with self._place(one) as target:
+                one.read_plain(instance, target)
+        elif instance.pixels.is_native:
+            with self._place(one) as target:
+                one.fill(target, values_of(instance))
+        else:
+            self._decode_later(one, values_of(instance))
+
+    def finish(self) -> Volume:
+        """Wait for what is being decoded, put the slices in order and rescale them.
+
+        The builder is empty afterwards.
+
+        Raises:
+            NoDicom: nothing was added.
+            GeometryError: the slices make no regular volume; the message names them.
+            DecodeError: an instance is damaged.
+        """
+        self._finish_decoding(all_of_it=True)
+        if not self._slices:
+            if self._notes:
+                raise GeometryError("No instance is a slice. " + " ".join(self._notes))
+            raise NoDicom("No instance came, so there is no volume: is the series empty?")
+        slices = sorted(self._slices, key=lambda one: one.arrival)
+        arrangement = arrange([one.header for one in slices], strict=self._strict)
+        chosen = [slices[index] for index in arrangement.order]
+        stack = self._stacks.pop(chosen[0].header.size)
+        self._stacks.clear()
+        self._slices.clear()
+        stack.keep([one.place for one in chosen])
+        kind = _type_of(chosen)
+        array = stack.convert([one.stored for one in chosen], [one.by for one in chosen], kind)
+        return _volume(array, chosen, arrangement, notes=self._notes)
+
+    @contextmanager
+    def _place(self, one: Slice) -> Iterator[np.ndarray[Any, Any]]:
+        """A place in the stack for a slice, which counts once it has been filled."""
+        size = one.header.size
+        with self._changed:
+            stack = self._stack_for(one)
+            while stack.is_full and self._filling[size]:  # growing moves what others fill
+                self._changed.wait()
+            if stack.is_full:
+                stack.grow()
+            one.place = stack.add()
+            self._filling[size] += 1
+            target = stack.slice(one.place, one.stored)
+        try:
+            yield target
+            with self._changed:
+                self._slices.append(one)
+        finally:
+            with self._changed:
+                self._filling[size] -= 1
+                self._changed.notify_all()
+
+    def _stack_for(self, one: Slice) -> Stack:
+        """The stack for slices of this size; the first that is no localizer is the large one."""
+        size = one.header.size
+        if size not in self._stacks:
+            left = None if self._expected is None else self._expected - one.arrival
+            few = one.header.is_localizer or bool(self._stacks)
+            self._stacks[size] = Stack(
+                *size, expected=1 if few else left, bound=self._limits.pixel_bytes
+            )
+        return self._stacks[size]
+
+    def _decode_later(self, one: Slice, values: Values) -> None:
+        """Hand a compressed slice to the decoding threads, waiting while they are far behind."""
+        self._finish_decoding(all_of_it=False)
+        with self._changed:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="dicomnb-decode")
+        self._waiting.acquire()
+
+        def work() -> None:
+            try:
+                with self._place(one) as target:
+                    one.fill(target, values)
+            finally:
+                self._waiting.release()
+
+        future = self._pool.submit(work)
+        with self._changed:
+            self._decoding.append(future)
+
+    def _finish_decoding(self, *, all_of_it: bool) -> None:
+        """Look at finished decodes, or wait for all; the first failure is raised here."""
+        while True:
+            with self._changed:
+                if not self._decoding or not (all_of_it or self._decoding[0].done()):
+                    break
+                future = self._decoding.popleft()
+            future.result()
+        if all_of_it and self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+
+def _type_of(slices: Sequence[Slice]) -> np.dtype[Any]:
+    """The type that holds the modality values of all slices, see `modality_type`."""
+    whole = all(one.by.is_whole and one.stored.kind in "iu" for one in slices)
+    ranges = [one.by.range_of(one.low, one.high) for one in slices] if whole else [(0, 0)]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return modality_type(slices[0].stored, low, high, whole=whole)
+
+
+def _volume(
+    array: np.ndarray[Any, Any],
+    slices: Sequence[Slice],
+    arrangement: Arrangement,
+    *,
+    notes: Sequence[str],
+) -> Volume:
+    """A volume with the facts its slices agree on."""
+    report = [*notes, *arrangement.report]
+    units = {one.units for one in slices}
+    if len(units) > 1:
+        report.append(f"Slices are in different units: {', '.join(sorted(units))}.")
+    middle = slices[len(slices) // 2]
+    return Volume(
+        array=array,
+        affine=arrangement.affine,
+        units=units.pop() if len(units) == 1 else "",
+        slices=slice_table(slices, arrangement.positions),
+        frame_of_reference=middle.header.frame_of_reference,
+        report=tuple(report),
+        modality=middle.facts["Modality"],
+        title=middle.facts["SeriesDescription"],
+        photometric=middle.facts["PhotometricInterpretation"],
+        windows=middle.windows,
+        pixel_spacing=arrangement.pixel_spacing,
+    )
