@@ -1,0 +1,237 @@
+"""An `Answer`: one response of a server, read into place while it arrives."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+
+from dicomnb.errors import LimitExceeded, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    import requests
+    from typing_extensions import Buffer
+
+    from dicomnb.pool import Cancel
+
+__all__ = ["Answer"]
+
+PIECE_BYTES = 512 << 10
+"""What is asked of the network at once; requests' own 10 KiB pieces cost seven times as much."""
+_LEFT_OVER = 64 << 10
+_BROKEN = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
+
+
+class Answer:
+    """The answer to one request. Close it: until then it counts against the workers.
+
+    Attributes:
+        status: HTTP status.
+        headers: by name, in any case.
+        url: what was asked at last, without secrets.
+    """
+
+    def __init__(
+        self,
+        response: requests.Response,
+        *,
+        url: str,
+        release: Callable[[], None],
+        cancel: Cancel | None = None,
+    ) -> None:
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.url = url
+        self._response = response
+        self._release = release
+        self._cancel = cancel
+        self._received = 0
+        self._announced = _announced(response)
+        self._inflate = self._inflater()
+
+    @property
+    def content_type(self) -> str | None:
+        """The Content-Type header, or None."""
+        return self.headers.get("Content-Type")
+
+    @property
+    def length(self) -> int | None:
+        """Size of the body in bytes as it will be read, or None when it is not known."""
+        return None if self._inflate is not None else self._announced
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The texts of ``Warning: 299 …`` headers (PS3.18 section 8.3.4.4)."""
+        text = self.headers.get("Warning") or ""
+        found = re.findall(r'299 [^"]*"((?:[^"\\]|\\.)*)"', text)
+        if not found and text.strip():
+            found = [text]
+        return tuple(re.sub(r"\\(.)", r"\1", one).strip() for one in found)
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Put bytes of the body, unpacked, into ``buffer``; 0 at the end.
+
+        Raises:
+            ProtocolError: the answer broke off, or is shorter than its Content-Length.
+            Cancelled: asked to stop.
+        """
+        if self._cancel is not None:
+            self._cancel.check()
+        view = memoryview(buffer).cast("B")
+        if not len(view):
+            return 0
+        return self._raw(view) if self._inflate is None else self._inflate.readinto(view)
+
+    def read(self, limit: int, *, name: str = "page_bytes") -> bytes:
+        """The whole rest of the body.
+
+        Raises:
+            LimitExceeded: there is more than ``limit`` bytes; ``name`` is what the limit is
+                called in `dicomnb.limits`.
+        """
+        pieces: list[memoryview] = []
+        total = 0
+        while True:
+            room = bytearray(min(PIECE_BYTES, limit - total + 1))
+            count = self.readinto(room)
+            if not count:
+                return b"".join(pieces)
+            total += count
+            if total > limit:
+                raise LimitExceeded(
+                    f"The answer is larger than Limits.{name} = {limit} bytes. Ask for less, "
+                    "or raise the limit in Options(limits=…)."
+                )
+            pieces.append(memoryview(room)[:count])
+
+    def finish(self) -> None:
+        """Close after everything wanted has been read.
+
+        The few bytes that may be left (the end of a chunked body) are taken in, so that the
+        connection can be used again.
+        """
+        is_framed = self._announced is not None or self._response.raw.chunked
+        if is_framed and not self._response.raw.closed:
+            waste = bytearray(_LEFT_OVER)
+            try:
+                while self._received < (self._announced or 1 << 62):
+                    count = self._response.raw.readinto(waste)
+                    if not count or count == _LEFT_OVER:
+                        break
+            except _BROKEN:
+                pass  # what was wanted is here; the connection is given up below
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back, or up when it still has an answer in it."""
+        try:
+            self._response.close()
+        finally:
+            release, self._release = self._release, _nothing
+            release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def error(self, what: str, *, words: str = "") -> ProtocolError:
+        """A `ProtocolError` about this answer."""
+        return ProtocolError(what, url=self.url, status=self.status, server_words=words)
+
+    def _inflater(self) -> _Inflater | None:
+        encoding = (self.headers.get("Content-Encoding") or "identity").strip().lower()
+        if encoding in ("identity", ""):
+            return None
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            self.close()
+            raise self.error(f"The answer is packed as {encoding!r}, which was not asked for.")
+        return _Inflater(self)
+
+    def _raw(self, view: memoryview) -> int:
+        """Bytes as they came over the line."""
+        broke = ""
+        try:
+            count = int(self._response.raw.readinto(view) or 0)
+        except (TimeoutError, urllib3.exceptions.ReadTimeoutError):
+            broke, count = "nothing more came in time", 0
+        except urllib3.exceptions.IncompleteRead:
+            broke, count = "it is shorter than it said", 0
+        except _BROKEN:
+            broke, count = "the connection broke off", 0
+        self._received += count
+        if not count and not broke and self._received < (self._announced or 0):
+            broke = "the connection was closed"
+        if broke:
+            of = f" of {self._announced}" if self._announced is not None else ""
+            raise self.error(f"The answer is not whole: {broke} after {self._received}{of} bytes.")
+        return count
+
+
+def _nothing() -> None:
+    return None
+
+
+def _announced(response: requests.Response) -> int | None:
+    """Content-Length of the body, or None when it has none or is sent in chunks."""
+    text = response.headers.get("Content-Length", "").strip()
+    raw: Any = response.raw
+    if not text.isdecimal() or getattr(raw, "chunked", False):
+        return None
+    if response.status_code in (204, 304) or response.request.method == "HEAD":
+        return 0
+    return int(text)
+
+
+class _Inflater:
+    """gzip or zlib, never more unpacked at once than there is room for."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._inflate = zlib.decompressobj(47)
+        self._packed = b""
+        self._room = bytearray(64 << 10)
+        self._begun = False
+
+    def readinto(self, view: memoryview) -> int:
+        while True:
+            if not self._packed:
+                count = self._answer._raw(memoryview(self._room))
+                if not count:
+                    if self._begun and not self._inflate.eof:
+                        raise self._answer.error("The answer is not whole: its packing is cut.")
+                    return 0
+                self._packed = bytes(memoryview(self._room)[:count])
+                self._begun = True
+            data = self._next(len(view))
+            if data:
+                view[: len(data)] = data
+                return len(data)
+
+    def _next(self, most: int) -> bytes:
+        if self._inflate.eof:
+            # A further member; what is no member (padding) ends the body.
+            self._inflate = zlib.decompressobj(47)
+        damaged = False
+        data = b""
+        try:
+            data = self._inflate.decompress(self._packed, most)
+        except zlib.error:
+            damaged = True
+        if damaged:
+            raise self._answer.error("The answer is damaged: it cannot be unpacked.")
+        self._packed = self._inflate.unused_data or self._inflate.unconsumed_tail
+        return data

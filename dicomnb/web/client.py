@@ -1,0 +1,326 @@
+"""`WebSource`: a `Source` over HTTP, by the paths of PS3.18 section 10."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dicomnb.errors import BadQuery, DicomWebError, NotFound, ProtocolError, Unsupported
+from dicomnb.options import Options
+from dicomnb.query import Filter, Query, parameters
+from dicomnb.refs import PLURAL, Ref
+from dicomnb.source import Page
+from dicomnb.web import families, paging, retrieving
+from dicomnb.web.addresses import base_address
+from dicomnb.web.auth import recipe
+from dicomnb.web.failures import beginning, error_of, words_of
+from dicomnb.web.storing import Batch
+from dicomnb.web.transport import Transport
+from dicomnb.wire.media import DICOM_JSON
+from dicomnb.wire.store_answer import decode, is_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import requests
+
+    from dicomnb.pool import Cancel
+    from dicomnb.source import Abilities, Rendering
+    from dicomnb.web.answer import Answer
+    from dicomnb.wire.parts import Part
+    from dicomnb.wire.storing import Outcome, Upload
+
+__all__ = ["WebSource"]
+
+_JSON_HEADERS = {"Accept": DICOM_JSON, "Accept-Encoding": "gzip"}
+_WHAT_IT_LOOKS_LIKE = (
+    "A DICOMweb root looks like http://HOST:8042/dicom-web (Orthanc), "
+    "https://HOST/dcm4chee-arc/aets/AET/rs (dcm4chee) or "
+    "https://healthcare.googleapis.com/v1/projects/…/dicomStores/…/dicomWeb (Google)."
+)
+_ONE_STUDY = Query("study", filters=(Filter(("0020000D",), "UI", ("2.25.0",)),))
+_STORE_ANSWERS = frozenset({400, 409})
+"""Error statuses under which a store may still tell what became of each instance."""
+
+
+class WebSource:
+    """A DICOMweb server.
+
+    Args:
+        base_url: its root; ``user:password@`` is taken out of it and used as credentials.
+        auth: see `dicomnb.web.auth.recipe`.
+        options: how the connection behaves.
+        session: a ``requests.Session`` to send through. It is not changed, and used for this
+            origin only.
+
+    Raises:
+        ConnectionFailed: ``base_url`` is no address of a server.
+
+    Making one asks nothing; `check` does. Pickles as address and recipe.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        auth: Any = None,
+        options: Options | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        base, in_url = base_address(base_url)
+        self._options = options or Options()
+        # A session brought along has its own credentials, if any: none are added unasked.
+        brought = session is not None
+        credentials = recipe(auth, origin=base.origin, in_url=in_url, has_session=brought)
+        self._transport = Transport(base, options=self._options, auth=credentials, session=session)
+        name = families.by_address(base.path)
+        self._family = families.FAMILIES[name] if name else None
+
+    @property
+    def address(self) -> str:
+        """The DICOMweb root, without secrets and without a slash at the end."""
+        return str(self._transport.base)
+
+    def __repr__(self) -> str:
+        return f"WebSource({self.address!r})"
+
+    def check(self) -> None:
+        """Make sure that a DICOMweb server is there, with one cheap search.
+
+        Raises:
+            ConnectionFailed: nobody answers.
+            AuthError: the credentials are not taken.
+            NotFound, ProtocolError: what answers is not DICOMweb.
+        """
+        try:
+            server = self._knock(Query("study", limit=1))
+        except BadQuery:
+            # Some servers take no search without a filter. Orthanc's own API, beside its
+            # DICOMweb root, comes here as well: its answer to this one is no DICOM JSON.
+            server = self._knock(_ONE_STUDY)
+        if self._family is None:
+            name = families.by_server_header(server) or self._by_own_words() or "standard"
+            self._family = families.FAMILIES[name]
+
+    def abilities(self) -> Abilities:
+        """What the server can do, by its family; found out at first need."""
+        return self._known_family().abilities
+
+    def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
+        """Pages of rows, to the end or to ``query.limit``, each row once.
+
+        Raises:
+            BadQuery: the server refuses the search.
+            ProtocolError: the answer is no DICOM JSON.
+        """
+        family = self._known_family()
+        if "all" not in query.fields:
+            fields = dict.fromkeys((*query.fields, *family.asked[query.level]))
+            query = replace(query, fields=tuple(fields))
+
+        def ask(one: Query) -> paging.Received:
+            with self._asked(one, cancel) as answer:
+                return paging.Received(self._body(answer), answer.warnings)
+
+        url = f"{self.address}/{_search_path(query)}"
+        yield from paging.pages(ask, query, family.abilities.search, url=url)
+
+    def metadata(self, ref: Ref, *, cancel: Cancel | None = None) -> Iterator[Page]:
+        """One page with all instances' attributes; bulk data stands as BulkDataURI."""
+        with self._send("GET", f"{ref.path}/metadata", _JSON_HEADERS, cancel=cancel) as answer:
+            rows, count = paging.rows_in(self._body(answer), url=answer.url)
+        yield Page(rows, count)
+
+    def instances(
+        self, ref: Ref, *, transfer_syntax: str = "*", cancel: Cancel | None = None
+    ) -> Iterator[Part]:
+        """Part 10 instances in the order of the server; as stored for ``"*"``."""
+        headers = {"Accept": retrieving.instances_accept(transfer_syntax)}
+        answer = self._send("GET", ref.path, headers, cancel=cancel)
+        yield from retrieving.parts_of(answer, self._options.limits)
+
+    def frames(
+        self,
+        ref: Ref,
+        numbers: Sequence[int],
+        *,
+        transfer_syntax: str = "*",
+        cancel: Cancel | None = None,
+    ) -> Iterator[Part]:
+        """Frames of one instance, numbers from 1, in the order asked for.
+
+        Raises:
+            ValueError: a number below 1.
+            ProtocolError: the server sent fewer frames or more.
+        """
+        headers = {"Accept": retrieving.frames_accept(transfer_syntax)}
+        for asked in retrieving.frame_lists(ref, numbers, base=self.address):
+            path = f"{ref.path}/frames/{','.join(map(str, asked))}"
+            try:
+                answer = self._send("GET", path, headers, cancel=cancel)
+            except BadQuery as error:
+                raise retrieving.no_such_frame(error) from None
+            parts = retrieving.parts_of(answer, self._options.limits)
+            yield from retrieving.counted(parts, asked, url=answer.url)
+
+    def bulk(self, uri: str, *, cancel: Cancel | None = None) -> Iterator[Part]:
+        """The data behind a BulkDataURI that this server gave.
+
+        Raises:
+            OriginRefused: it leads elsewhere; nothing was sent there.
+        """
+        first, last = retrieving.bulk_accepts()
+        try:
+            answer = self._send("GET", uri, {"Accept": first}, cancel=cancel)
+        except (BadQuery, Unsupported):
+            answer = self._send("GET", uri, {"Accept": last}, cancel=cancel)
+        yield from retrieving.parts_of(answer, self._options.limits)
+
+    def rendered(
+        self, ref: Ref, rendering: Rendering, *, cancel: Cancel | None = None
+    ) -> Iterator[Part]:
+        """One picture, drawn by the server.
+
+        Raises:
+            Unsupported: the server cannot draw this, or not in this way.
+        """
+        path, params = retrieving.rendered_request(
+            ref, rendering, self.abilities(), url=f"{self.address}/{ref.path}"
+        )
+        headers = {"Accept": f"image/{rendering.format}"}
+        answer = self._send("GET", path, headers, params=params, cancel=cancel)
+        yield from retrieving.parts_of(answer, self._options.limits, pictures=True)
+
+    def store(
+        self, uploads: Sequence[Upload], *, study: str | None = None, cancel: Cancel | None = None
+    ) -> list[Outcome]:
+        """Store one batch in one request; an outcome for each upload, in their order.
+
+        The request may be sent again after a failure: storing the same instances twice leaves
+        what storing them once does.
+
+        Raises:
+            AuthError, Unsupported, …: the server refuses the request as a whole.
+        """
+        batch = Batch(uploads)
+        if batch.body is None:
+            return batch.outcomes(())
+        answer = self._transport.send(
+            "POST",
+            "studies" if study is None else Ref(study).path,
+            headers={**_JSON_HEADERS, "Content-Type": batch.body.content_type},
+            body=batch.body,
+            repeatable=True,
+            expected=_STORE_ANSWERS,
+            cancel=cancel,
+        )
+        with answer:
+            body = self._body(answer)
+        words = "; ".join(answer.warnings)
+        if answer.status in _STORE_ANSWERS and not is_answer(body):
+            words = words or words_of(body)
+        elif not is_answer(body) and body.lstrip()[:1] == b"<":
+            raise answer.error(f"The answer to a store is no DICOM JSON: {beginning(body)!r}")
+        answered = decode(body, answer.content_type, answer.status, batch.sent, words=words)
+        return batch.outcomes(answered)
+
+    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
+        """Delete; the name of Google's operation that goes on with it, or None.
+
+        Raises:
+            Unsupported: the server does not delete over DICOMweb.
+        """
+        url = f"{self.address}/{ref.path}"
+        abilities = self.abilities()
+        hint = _no_delete(ref, abilities.family)
+        if ref.level not in abilities.deletes:
+            raise Unsupported(f"{hint} Nothing was sent.", url=url)
+        try:
+            answer = self._send("DELETE", ref.path, _JSON_HEADERS, cancel=cancel)
+        except Unsupported as error:
+            words, status = error.server_words, error.status or 405
+            raise error_of(status, words, url=url, method="DELETE", hint=hint) from None
+        with answer:
+            body = answer.read(self._options.limits.error_bytes, name="error_bytes")
+        return _operation(body)
+
+    def close(self) -> None:
+        """Close the connections. The source can still be used: it opens new ones."""
+        self._transport.close()
+
+    def _known_family(self) -> families.Family:
+        if self._family is None:
+            self.check()
+        return self._family or families.FAMILIES["standard"]
+
+    def _knock(self, query: Query) -> str | None:
+        """Search once; the Server header of an answer that is DICOMweb's."""
+        try:
+            with self._asked(query, None) as answer:
+                paging.rows_in(self._body(answer), url=answer.url)
+                return answer.headers.get("Server")
+        except (NotFound, ProtocolError) as error:
+            raise type(error)(
+                f"No DICOMweb server there: a search for studies gave no DICOM JSON. "
+                f"{_WHAT_IT_LOOKS_LIKE}",
+                url=error.url,
+                status=error.status,
+                server_words=error.server_words or error.message,
+            ) from None
+
+    def _by_own_words(self) -> str | None:
+        """Whether it is Orthanc, which tells so beside its DICOMweb root."""
+        path = families.orthanc_system(self._transport.base.path)
+        if path is None:
+            return None
+        try:
+            with self._send("GET", path, {"Accept": "application/json"}) as answer:
+                said = msgspec.json.decode(answer.read(self._options.limits.error_bytes))
+        except (DicomWebError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        is_orthanc = isinstance(said, dict) and {"ApiVersion", "DicomAet"} <= said.keys()
+        return "orthanc" if is_orthanc else None
+
+    def _asked(self, query: Query, cancel: Cancel | None) -> Answer:
+        path, params = _search_path(query), parameters(query)
+        return self._send("GET", path, _JSON_HEADERS, params=params, cancel=cancel)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        cancel: Cancel | None = None,
+    ) -> Answer:
+        return self._transport.send(method, path, params=params, headers=headers, cancel=cancel)
+
+    def _body(self, answer: Answer) -> bytes:
+        return answer.read(self._options.limits.page_bytes)
+
+
+def _search_path(query: Query) -> str:
+    within = f"{query.within.path}/" if query.within else ""
+    return within + PLURAL[query.level]
+
+
+def _no_delete(ref: Ref, family: str) -> str:
+    if "read-only" in family:
+        return "The server is read-only; it was not started as writable."
+    return (
+        f"The server does not delete {PLURAL[ref.level]} over DICOMweb; use its own interface for "
+        "that (Orthanc: its REST API or Explorer)."
+    )
+
+
+def _operation(body: bytes) -> str | None:
+    """The name of a long-running operation (Google), from the answer to a delete."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    name = said.get("name") if isinstance(said, dict) else None
+    return name if isinstance(name, str) and name else None

@@ -1,0 +1,171 @@
+"""What a retrieval asks for, and the check that the answer is of that kind. Pure but for I/O."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from dicomnb.errors import BadQuery, NotFound, ProtocolError, Unsupported
+from dicomnb.web.failures import words_of
+from dicomnb.wire import multipart
+from dicomnb.wire.media import DICOM, OCTET_STREAM, format, multipart_related, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from dicomnb.limits import Limits
+    from dicomnb.refs import Ref
+    from dicomnb.source import Abilities, Rendering
+    from dicomnb.web.answer import Answer
+    from dicomnb.wire.parts import Part
+
+__all__ = [
+    "bulk_accepts",
+    "counted",
+    "frame_lists",
+    "frames_accept",
+    "instances_accept",
+    "no_such_frame",
+    "parts_of",
+    "rendered_request",
+]
+
+URL_CHARACTERS = 2000
+"""What every proxy lets pass."""
+
+
+def instances_accept(transfer_syntax: str) -> str:
+    """Accept for Part 10 instances. ``*`` is said aloud: without it Google transcodes."""
+    return multipart_related(DICOM, transfer_syntax=transfer_syntax)
+
+
+def frames_accept(transfer_syntax: str) -> str:
+    """Accept for frames."""
+    return multipart_related(OCTET_STREAM, transfer_syntax=transfer_syntax)
+
+
+def bulk_accepts() -> tuple[str, ...]:
+    """Accept for bulk data, to be tried in this order.
+
+    One type at a time: lists are read in different ways.
+    """
+    return (
+        multipart_related(OCTET_STREAM, transfer_syntax="*"),
+        format(OCTET_STREAM, {"transfer-syntax": "*"}),
+    )
+
+
+def parts_of(answer: Answer, limits: Limits, *, pictures: bool = False) -> Generator[Part]:
+    """The parts of an answer; it is finished after the last and closed in any case.
+
+    Raises:
+        ProtocolError: a web page or JSON came instead, or the answer is not whole.
+    """
+    with answer:
+        if answer.status == 204:
+            return
+        media = parse(answer.content_type)
+        kind = media.type if media else ""
+        is_wrong = kind in ("text/html", "application/json", "application/dicom+json")
+        if pictures and not is_wrong:
+            is_wrong = not kind.startswith(("image/", "video/", "multipart/", "application/octet"))
+        if is_wrong:
+            what = f"The answer is {kind}, which was not asked for."
+            raise answer.error(what, words=_some_words(answer))
+        yield from multipart.read(
+            answer, answer.content_type, length=answer.length, limits=limits, url=answer.url
+        )
+        answer.finish()
+
+
+def _some_words(answer: Answer) -> str:
+    room = bytearray(4096)
+    return words_of(bytes(room[: answer.readinto(room)]))
+
+
+def frame_lists(ref: Ref, numbers: Sequence[int], *, base: str) -> list[list[int]]:
+    """Frame numbers in as few requests as their URLs allow.
+
+    Each list ascends: servers send the frames of one request as asked for or sorted, and each
+    frame once.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+    wrong = [number for number in numbers if number < 1]
+    if wrong:
+        raise ValueError(f"Frame numbers count from 1, as in DICOM; not {wrong[0]}.")
+    room = max(URL_CHARACTERS - len(f"{base}/{ref.path}/frames/"), 20)
+    lists: list[list[int]] = []
+    length = 0
+    for number in numbers:
+        added = len(str(number)) + 1
+        if not lists or number <= lists[-1][-1] or length + added > room:
+            lists.append([])
+            length = 0
+        lists[-1].append(number)
+        length += added
+    return lists
+
+
+def counted(parts: Generator[Part], asked: Sequence[int], *, url: str) -> Iterator[Part]:
+    """The parts, as many as frames were asked for.
+
+    Raises:
+        ProtocolError: there are fewer or more.
+    """
+    count = 0
+    with closing(parts):
+        for part in parts:
+            count += 1
+            if count > len(asked):
+                raise ProtocolError(f"More parts came than {len(asked)} frames.", url=url)
+            yield part
+    if count < len(asked):
+        raise ProtocolError(f"{count} parts came for {len(asked)} frames.", url=url)
+
+
+def no_such_frame(error: BadQuery) -> BadQuery | NotFound:
+    """`NotFound` where a 400 is Orthanc's way to say that there is no such frame."""
+    if "out of range" not in error.server_words.lower():
+        return error
+    return NotFound(
+        "The instance has no frame of that number.",
+        url=error.url,
+        status=error.status,
+        server_words=error.server_words,
+    )
+
+
+def rendered_request(
+    ref: Ref, rendering: Rendering, abilities: Abilities, *, url: str
+) -> tuple[str, list[tuple[str, str]]]:
+    """Path and parameters of a rendering (PS3.18 section 8.3.5).
+
+    Raises:
+        Unsupported: the server cannot draw this level, or takes no such parameter.
+        ValueError: a frame number below 1, or a frame of something else than an instance.
+    """
+    if ref.level not in abilities.renders:
+        levels = ", ".join(sorted(abilities.renders)) or "nothing"
+        raise Unsupported(f"This server draws {levels}, no {ref.level}.", url=url)
+    given: dict[str, str] = {}
+    if rendering.window is not None:
+        given["window"] = "{:g},{:g},linear".format(*rendering.window)
+    if rendering.viewport is not None:
+        given["viewport"] = "{:d},{:d}".format(*rendering.viewport)
+    if rendering.quality is not None:
+        given["quality"] = str(rendering.quality)
+    missing = [name for name in given if name not in abilities.render_parameters]
+    if missing:
+        raise Unsupported(
+            f"This server draws without {' and '.join(missing)}; leave it out, or draw the "
+            "pixels here (archive.frames, dicomnb.plots.show).",
+            url=url,
+        )
+    path = ref.path
+    if rendering.frame is not None:
+        if ref.level != "instance" or rendering.frame < 1:
+            raise ValueError("frame= is the number, from 1, of a frame of an instance.")
+        path += f"/frames/{rendering.frame}"
+    return f"{path}/rendered", list(given.items())

@@ -1,0 +1,159 @@
+"""``multipart/related`` (RFC 2046 section 5.1, PS3.18 section 8.6): reading and writing.
+
+`read` gives the parts of a body while it arrives. `write` makes the pieces of a body out of
+`Outgoing` parts, none of which has to be in memory; `SizedBody` is the same with a length,
+for a request.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicomnb.errors import ProtocolError
+from dicomnb.wire.bodies import PIECE_BYTES, Stream
+from dicomnb.wire.media import DICOM, multipart_related
+from dicomnb.wire.multipart_reader import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from typing_extensions import Buffer
+
+    from dicomnb.wire.storing import Upload
+
+__all__ = [
+    "Outgoing",
+    "SizedBody",
+    "Stream",
+    "length_of",
+    "new_boundary",
+    "outgoing_bytes",
+    "outgoing_upload",
+    "read",
+    "write",
+]
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A part to be sent.
+
+    Attributes:
+        content_type: as it will stand in the part's header.
+        chunks: called for the body's pieces; each call begins anew.
+        length: size in bytes, or None when only the end of the pieces tells it.
+        location: Content-Location, or None.
+    """
+
+    content_type: str
+    chunks: Callable[[], Iterable[Buffer]]
+    length: int | None = None
+    location: str | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.content_type, self.location or ""):
+            if any(sign in value for sign in "\r\n\0"):
+                raise ValueError(f"{value!r} cannot stand in a part's header.")
+
+
+def outgoing_bytes(data: Buffer, content_type: str, *, location: str | None = None) -> Outgoing:
+    """A part that is in memory."""
+    view = memoryview(data).cast("B")
+    return Outgoing(content_type, lambda: (view,), len(view), location)
+
+
+def outgoing_upload(upload: Upload, *, content_type: str = DICOM) -> Outgoing:
+    """An instance to be stored; it is opened when its turn comes, each time anew."""
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            with upload.open() as file:
+                while piece := file.read(PIECE_BYTES):
+                    yield piece
+        except OSError as error:
+            # HTTP libraries would take it for a failure of the network, and send again.
+            raise ProtocolError(f"{upload.name} cannot be read: {error.strerror}.") from error
+
+    return Outgoing(content_type, chunks, upload.length)
+
+
+def new_boundary() -> str:
+    """A boundary that nobody can foresee and put into an instance."""
+    return f"dicomnb-{secrets.token_hex(16)}"
+
+
+def write(parts: Iterable[Outgoing], *, boundary: str) -> Iterator[Buffer]:
+    """The pieces of a multipart body, in order, big ones as they come.
+
+    Raises:
+        ProtocolError: a part brought more or fewer bytes than its length says; a file was
+            changed while it was sent. The body must then be broken off, not ended.
+    """
+    for part in parts:
+        yield _header(part, boundary)
+        sent = 0
+        for chunk in part.chunks():
+            yield chunk
+            sent += memoryview(chunk).nbytes
+        if part.length is not None and sent != part.length:
+            raise ProtocolError(
+                f"A part of {part.length} bytes brought {sent}: it was changed while it was sent."
+            )
+        yield b"\r\n"
+    yield _closing(boundary)
+
+
+def length_of(parts: Iterable[Outgoing], *, boundary: str) -> int | None:
+    """How many bytes `write` will make, or None when a part's length is not known."""
+    total = len(_closing(boundary))
+    for part in parts:
+        if part.length is None:
+            return None
+        total += len(_header(part, boundary)) + part.length + 2
+    return total
+
+
+def _header(part: Outgoing, boundary: str) -> bytes:
+    lines = [f"--{boundary}", f"Content-Type: {part.content_type}"]
+    if part.length is not None:
+        lines.append(f"Content-Length: {part.length}")
+    if part.location is not None:
+        lines.append(f"Content-Location: {part.location}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+
+
+def _closing(boundary: str) -> bytes:
+    return f"--{boundary}--\r\n".encode("latin-1")
+
+
+class SizedBody:
+    """A request's multipart body: its length is known, and every reading begins anew.
+
+    Iterating it opens the parts one after another, so that no batch is ever in memory, and a
+    second attempt, whoever makes it, sends the whole again. It is no file on purpose: HTTP
+    libraries read files in pieces of 16 KiB and send what is left of them on a retry.
+
+    Args:
+        parts: what to send; the length of each must be known.
+        part_type: ``type`` of the whole.
+
+    Raises:
+        ValueError: the length of a part is not known.
+    """
+
+    def __init__(self, parts: Sequence[Outgoing], *, part_type: str = DICOM) -> None:
+        self._parts = tuple(parts)
+        self._boundary = new_boundary()
+        length = length_of(self._parts, boundary=self._boundary)
+        if length is None:
+            raise ValueError("A request's body needs the length of each of its parts.")
+        self._length = length
+        self.content_type = multipart_related(part_type, boundary=self._boundary)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return write(self._parts, boundary=self._boundary)
