@@ -27,6 +27,8 @@ Mistakes in a call (a misspelt option, a frame number 0) are also ``ValueError``
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ __all__ = [
     "StoreError",
     "Throttled",
     "Unsupported",
+    "warn",
 ]
 
 
@@ -231,3 +234,11 @@ class DecodeError(DicomnbError):
 
 class Cancelled(DicomnbError):
     """The work was stopped on request. What had been finished before is kept."""
+
+
+def warn(message: str) -> None:
+    """Warn at the line of the caller's own code, however deep inside dicomnb this is."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("dicomnb"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, DicomnbWarning, stacklevel=level)

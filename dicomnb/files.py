@@ -61,8 +61,8 @@ def safe_name(text: str, *, length: int = 100) -> str:
     Text that had to be changed gets a few characters of its own hash, so that two names
     never fall together.
     """
-    name = _UNSAFE.sub("_", text)[:length].strip(".")
+    name = _UNSAFE.sub("_", text)[:length].strip("._")
     if name == text and name and not _DEVICES.fullmatch(name):
         return name
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{name.strip('_')}_{digest}"
+    return f"{name}_{digest}" if name else digest

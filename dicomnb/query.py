@@ -106,6 +106,8 @@ class SearchAbilities:
     """Whether ``*`` and ``?`` stand for other characters."""
     ranges: frozenset[str] | None = None
     """Tags it matches ranges on; None: all dates and times."""
+    undated_before: bool = False
+    """Whether it takes a missing date for one that lies before every other."""
     uid_lists: bool = True
     """Whether several UIDs can be asked for in one request."""
     fuzzy: bool = False
@@ -273,6 +275,8 @@ def _choices(
     else:
         batches = [(value,) for value in values]
     exact = values == one.values and not needs_fuzzy
+    if abilities.undated_before and one.vr in _RANGED:
+        exact = exact and not any(value.startswith("-") for value in values)
     return [replace(one, values=batch) for batch in batches], exact, needs_fuzzy
 
 

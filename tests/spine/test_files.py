@@ -29,9 +29,14 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
 def test_nothing_is_left_of_what_failed(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "file.dcm"
     target.write_bytes(b"before")
-    with pytest.raises((KeyboardInterrupt, OSError, ValueError)), atomic_write(target) as file:
-        file.write(b"half")
-        raise error
+
+    def write_half() -> None:
+        with atomic_write(target) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises((KeyboardInterrupt, OSError, ValueError)):
+        write_half()
     assert os.listdir(tmp_path) == ["file.dcm"]
     assert target.read_bytes() == b"before"
 
@@ -47,7 +52,7 @@ def test_names_are_safe(text: str) -> None:
     name = safe_name(text)
     assert name
     assert name not in (".", "..")
-    assert not set(name) & set("/\\:*?\"<>|\0\n ")
+    assert not set(name) & set('/\\:*?"<>|\0\n ')
     assert len(name) <= 120
     assert not name.startswith(".")
 

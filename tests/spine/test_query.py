@@ -111,9 +111,7 @@ def test_tags_and_paths_name_attributes_too() -> None:
 
 def test_a_list_becomes_a_request_a_value_but_uids_go_together() -> None:
     query = build("series", {"Modality": ["CT", "MR"], "StudyInstanceUID": ["1.1", "1.2"]})
-    assert sent(query) == [
-        {"Modality": one, "StudyInstanceUID": "1.1,1.2"} for one in ("CT", "MR")
-    ]
+    assert sent(query) == [{"Modality": one, "StudyInstanceUID": "1.1,1.2"} for one in ("CT", "MR")]
     assert len(sent(query, GOOGLE)) == 4
 
 
@@ -230,7 +228,9 @@ def test_select_keeps_rows_as_they_are() -> None:
     )
     assert count == len(json.loads(chosen)) == 12
     assert json.loads(chosen)[0] == next(
-        row for row in ROWS if row["00100010"]["Value"][0]["Alphabetic"] == "Zhao"  # type: ignore[index]
+        row
+        for row in ROWS
+        if row["00100010"]["Value"][0]["Alphabetic"] == "Zhao"  # type: ignore[index]
     )
 
 

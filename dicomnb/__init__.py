@@ -1,0 +1,106 @@
+"""Medical images from any DICOMweb server, in a notebook.
+
+    import dicomnb as dn
+
+    archive = dn.demo()                        # or dn.connect(URL, folder or Google store)
+    series = archive.series(Modality="CT")     # a pandas DataFrame
+    volume = archive.volume(series.iloc[0])    # (slices, rows, columns) in HU, with its affine
+    dn.plots.montage(volume)                   # a Matplotlib figure
+
+Heavy modules (Matplotlib, the server, google-auth) are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dicomnb.archive import Archive
+from dicomnb.connecting import connect
+from dicomnb.errors import (
+    AuthError,
+    BadQuery,
+    Cancelled,
+    ConnectionFailed,
+    DecodeError,
+    DicomnbError,
+    DicomnbWarning,
+    DicomWebError,
+    GeometryError,
+    LimitExceeded,
+    NoDicom,
+    NotFound,
+    OriginRefused,
+    ProtocolError,
+    RefError,
+    ServerError,
+    StoreError,
+    Throttled,
+    Unsupported,
+)
+from dicomnb.limits import Limits
+from dicomnb.options import Options
+from dicomnb.refs import Ref
+
+if TYPE_CHECKING:
+    from dicomnb import plots
+    from dicomnb.images.volume import Volume
+    from dicomnb.samples import demo, demo_labels
+    from dicomnb.server import serve
+    from dicomnb.web.auth import Bearer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Archive",
+    "AuthError",
+    "BadQuery",
+    "Bearer",
+    "Cancelled",
+    "ConnectionFailed",
+    "DecodeError",
+    "DicomWebError",
+    "DicomnbError",
+    "DicomnbWarning",
+    "GeometryError",
+    "LimitExceeded",
+    "Limits",
+    "NoDicom",
+    "NotFound",
+    "Options",
+    "OriginRefused",
+    "ProtocolError",
+    "Ref",
+    "RefError",
+    "ServerError",
+    "StoreError",
+    "Throttled",
+    "Unsupported",
+    "Volume",
+    "connect",
+    "demo",
+    "demo_labels",
+    "plots",
+    "serve",
+]
+
+_LATE = {
+    "Bearer": "dicomnb.web.auth",
+    "Volume": "dicomnb.images.volume",
+    "demo": "dicomnb.samples",
+    "demo_labels": "dicomnb.samples",
+    "serve": "dicomnb.server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time; PEP 562."""
+    if name == "plots":
+        return import_module("dicomnb.plots")
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
+    raise AttributeError(f"module 'dicomnb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,92 @@
+"""`connect`: from what a person has (a folder, an address, a name) to an `Archive`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dicomnb.archive import Archive
+from dicomnb.errors import NoDicom
+from dicomnb.options import Options
+
+if TYPE_CHECKING:
+    from dicomnb.source import Source
+
+__all__ = ["connect"]
+
+_STORE_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+/dicomStores/[^/]+")
+
+
+def connect(
+    where: Any, *, auth: Any = None, session: Any = None, options: Options | None = None
+) -> Archive:
+    """Connect to a server or a folder, and make sure that it is there.
+
+    Args:
+        where: a folder (``Path``, or text without a scheme that is one); the URL of a DICOMweb
+            root; a Google store, ``projects/…/locations/…/datasets/…/dicomStores/…``; or a
+            ``DICOMwebClient``.
+        auth: ``None`` (Google's default credentials for Google's host, else none),
+            ``"google"``, the path of a service-account file, a google-auth credentials object,
+            ``("user", "password")``, `Bearer`, or any auth object of requests. It goes only to
+            the exact origin of ``where``, and no error quotes it.
+        session: a ``requests.Session`` to use; it is not changed.
+        options: how the connection behaves.
+
+    Raises:
+        NoDicom: no such folder, or none with DICOM (an empty one is a new archive with
+            ``Options(writable=True)``).
+        ConnectionFailed: no server answers there.
+        NotFound, ProtocolError: what answers is not DICOMweb.
+        AuthError: the server refuses the credentials.
+
+    Example:
+        >>> connect("http://localhost:8042/dicom-web", auth=("user", "password"))
+    """
+    options = options or Options()
+    return Archive(_source(where, auth, session, options), options=options)
+
+
+def _source(where: Any, auth: Any, session: Any, options: Options) -> Source:
+    if isinstance(where, str) and _STORE_NAME.fullmatch(where.strip("/")):
+        from dicomnb.web.google import base_url
+
+        where = base_url(where.strip("/"), api_root=options.api_root)
+    if isinstance(where, str) and "://" in where:
+        return _web(where, auth, session, options)
+    if isinstance(where, str | Path):
+        return _folder(Path(where).expanduser(), auth, session, options)
+    if hasattr(where, "base_url") and hasattr(where, "search_for_studies"):
+        if not str(where.base_url).startswith("http"):
+            return _folder(Path(where.base_dir), auth, session, options)
+        return _web(where.base_url, auth, session or where._session, options)
+    raise TypeError(
+        f"Cannot connect to a {type(where).__name__}: give a folder, the URL of a DICOMweb "
+        "root, projects/…/dicomStores/…, or a DICOMwebClient."
+    )
+
+
+def _web(url: str, auth: Any, session: Any, options: Options) -> Source:
+    from dicomnb.web.client import WebSource
+
+    source = WebSource(url, auth=auth, options=options, session=session)
+    try:
+        source.check()
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _folder(path: Path, auth: Any, session: Any, options: Options) -> Source:
+    from dicomnb.local.folder import FolderSource
+
+    if auth is not None or session is not None:
+        raise TypeError(f"{str(path)!r} is a folder: it takes neither auth= nor session=.")
+    if not path.is_dir():
+        raise NoDicom(
+            f"No folder {str(path)!r}. Give a folder, a URL with http:// or https://, or a "
+            "Google store as projects/…/locations/…/datasets/…/dicomStores/…"
+        )
+    return FolderSource(path, options=options)

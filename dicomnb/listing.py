@@ -1,0 +1,105 @@
+"""Searches and metadata of a source as DataFrames."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dicomnb.attributes import attribute
+from dicomnb.errors import warn
+from dicomnb.refs import refs_of
+from dicomnb.search import Steps, described, pages, parents_of, steps
+from dicomnb.tables import TableBuilder, columns_for
+from dicomnb.transfer.events import Progress, Tell, Telling, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+    from dicomnb.query import Query
+    from dicomnb.source import Page, Source
+
+__all__ = ["Listing"]
+
+
+class Listing:
+    """What a source lists, as tables.
+
+    Args:
+        source: where to look.
+        workers: requests side by side.
+    """
+
+    def __init__(self, source: Source, *, workers: int) -> None:
+        self._source = source
+        self._workers = workers
+        self._connection = uuid.uuid4().hex[:8]
+
+    def table(self, query: Query, where: Any, progress: Telling) -> pd.DataFrame:
+        """All rows of a search, within the refs of ``where`` if there are any."""
+        steps = self._steps(query, where)
+        with telling(progress, f"search {query.level}", unit="row") as tell:
+            return self._filled(query, self._pages(steps), tell)
+
+    def tables(self, query: Query, where: Any) -> Iterator[pd.DataFrame]:
+        """The same rows, one table a page."""
+        steps = self._steps(query, where)
+        with telling(None, "") as silent:
+            for page in self._pages(steps):
+                yield self._filled(query, [page], silent)
+
+    def requests(self, query: Query, where: Any) -> pd.DataFrame:
+        """The requests that a search would make."""
+        return described(self._steps(query, where))
+
+    def metadata(self, ref: Any, fields: Iterable[str] | None, progress: Telling) -> pd.DataFrame:
+        """The attributes of every instance in ``ref``; ``fields`` None takes what occurs."""
+        names = None if fields is None else columns_for("instance", extra=tuple(fields))
+        builder = TableBuilder(names, level="instance")
+        count = 0
+        with telling(progress, "metadata") as tell:
+            for one in refs_of(ref, base=self._source.address):
+                for page in self._source.metadata(one):
+                    count += builder.add(page.rows)
+                    tell(Progress(count))
+        table = builder.finish()
+        table.attrs.update(connection=self._connection)
+        return table
+
+    def _steps(self, query: Query, where: Any) -> Steps:
+        parents = None
+        if where is not None:
+            parents = parents_of(query.level, refs_of(where, base=self._source.address))
+        if "all" not in query.fields:
+            names = (*columns_for(query.level), *query.fields)
+            query = replace(query, fields=tuple(attribute(name).tag for name in names))
+        return steps(query, parents, self._source.abilities())
+
+    def _pages(self, made: Steps) -> Iterator[Page]:
+        if not made.bounded:
+            warn(
+                "Nothing that was asked for can be matched by the server: every row is fetched "
+                "and checked here. Add a filter that it can match, such as StudyDate."
+            )
+        return pages(self._source, made, workers=self._workers)
+
+    def _filled(self, query: Query, found: Iterable[Page], tell: Tell) -> pd.DataFrame:
+        """A table of pages, with what the source said beside them."""
+        everything = "all" in query.fields
+        extra = [one.path[0] for one in query.filters]
+        names = columns_for(query.level, extra=(*extra, *(() if everything else query.fields)))
+        builder = TableBuilder(names, level=query.level, others=everything)
+        count, complete = 0, True
+        notes: dict[str, None] = {}
+        for page in found:
+            count += builder.add(page.rows)
+            complete = complete and page.complete
+            notes.update(dict.fromkeys(page.notes))
+            tell(Progress(count))
+        if not complete:
+            warn(f"The answer is cut after {count} rows. {' '.join(notes)}".strip())
+        table = builder.finish(complete=complete)
+        table.attrs.update(connection=self._connection, notes=" ".join(notes))
+        return table

@@ -1,0 +1,1 @@
+"""The one download engine, the one upload engine, and reading a series into a volume."""

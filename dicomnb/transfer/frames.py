@@ -1,0 +1,149 @@
+"""Frames of one instance from its metadata and the frames alone, never the whole file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from dicomnb.attributes import attribute
+from dicomnb.errors import NotFound, ProtocolError
+from dicomnb.images.decode import allocate, decode_frame, frame_numbers
+from dicomnb.images.pixels import PixelFormat
+from dicomnb.pool import closed_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dicomnb.limits import Limits
+    from dicomnb.pool import Cancel
+    from dicomnb.refs import Ref
+    from dicomnb.source import Source
+
+__all__ = ["Output", "frames"]
+
+Output = Literal["stored", "modality", "display"]
+
+# Groups that say what the pixels are and how they are shown: identification and modality,
+# image pixel and LUTs, presentation, functional groups.
+_GROUPS = ("0008", "0018", "0028", "0054", "2050", "5200")
+_PIXELS = {
+    "7FE00008": "FloatPixelData",
+    "7FE00009": "DoubleFloatPixelData",
+    "7FE00010": "PixelData",
+}
+
+# What a part without a transfer syntax is by its media type (PS3.18 table 8.7.3-2).
+_SYNTAX_OF_MEDIA_TYPE = {
+    "application/octet-stream": "1.2.840.10008.1.2.1",
+    "image/jpeg": "1.2.840.10008.1.2.4.70",
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+    "image/x-dicom-rle": "1.2.840.10008.1.2.5",
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/x-jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jpx": "1.2.840.10008.1.2.4.92",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+}
+
+
+def frames(
+    source: Source,
+    ref: Ref,
+    numbers: int | Sequence[int] | None,
+    *,
+    output: Output,
+    limits: Limits,
+    cancel: Cancel | None = None,
+) -> np.ndarray[Any, Any]:
+    """Fetch and decode frames of the instance ``ref``; see `Archive.frames`."""
+    if output not in ("stored", "modality", "display"):
+        raise ValueError(f"output={output!r}: it is 'stored', 'modality' or 'display'.")
+    header, keyword = _header(source, ref, cancel)
+    pixels = PixelFormat.of(header, transfer_syntax="1.2.840.10008.1.2.1", keyword=keyword)
+    wanted = frame_numbers(numbers, pixels.frames)
+    if not wanted:
+        raise ValueError("numbers is empty: give at least one frame number, or None for all.")
+    stack = None
+    place = 0
+    parts = source.frames(ref, wanted, cancel=cancel)
+    with closed_after(parts):
+        for place, part in enumerate(parts, 1):
+            syntax = part.transfer_syntax or _SYNTAX_OF_MEDIA_TYPE.get(part.media_type)
+            if syntax is None:
+                raise ProtocolError(f"A frame came as {part.media_type!r}, which says no syntax.")
+            if place > len(wanted):
+                raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; more came.")
+            found = PixelFormat.of(header, transfer_syntax=syntax, keyword=keyword)
+            frame = decode_frame(part.read(), found)
+            if output != "stored":
+                frame = _finished(frame, header, wanted[place - 1], output)
+            if stack is None:
+                stack = allocate((len(wanted), *frame.shape), frame.dtype, limits=limits)
+            stack = _placed(stack, place - 1, frame)
+    if stack is None or place != len(wanted):
+        raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; {place} came.")
+    return stack
+
+
+def _finished(
+    frame: np.ndarray[Any, Any], header: Dataset, number: int, output: Output
+) -> np.ndarray[Any, Any]:
+    from dicomnb.images.display import display, modality
+
+    if output == "modality":
+        return modality(frame, header, frame=number)
+    return display(header, frame, frame=number)
+
+
+def _placed(
+    stack: np.ndarray[Any, Any], place: int, frame: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Put a frame into the stack, widening it where frames have rescales of their own."""
+    wider = np.result_type(stack.dtype, frame.dtype)
+    if wider != stack.dtype:
+        stack = stack.astype(wider)
+    stack[place] = frame
+    return stack
+
+
+def _header(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset, str]:
+    """What the metadata says about the pixels, and the keyword of their element."""
+    pages = source.metadata(ref, cancel=cancel)
+    with closed_after(pages):
+        rows = [row for page in pages for row in msgspec.json.decode(page.rows)]
+    if len(rows) != 1:
+        raise NotFound(f"{len(rows)} instances came as the metadata of {ref.path}.")
+    row: Mapping[str, Any] = rows[0]
+    keyword = next((name for tag, name in _PIXELS.items() if tag in row), "PixelData")
+    header = Dataset()
+    for tag, element in row.items():
+        if tag.startswith(_GROUPS):
+            header.add(_element(source, tag, element, cancel))
+    return header, keyword
+
+
+def _element(
+    source: Source, tag: str, element: Mapping[str, Any], cancel: Cancel | None
+) -> DataElement:
+    """One attribute; what the server left out of the JSON (a palette) is fetched."""
+
+    def bulk(_tag: str, _vr: str, uri: str) -> bytes:
+        return b"".join(part.read() for part in source.bulk(uri, cancel=cancel))
+
+    keys = [key for key in ("Value", "BulkDataURI", "InlineBinary") if key in element]
+    try:
+        return DataElement.from_json(
+            Dataset,
+            tag,
+            element["vr"],
+            element[keys[0]] if keys else "",
+            keys[0] if keys else None,
+            bulk,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # An attribute that cannot be read is empty; whatever needs it says so by name.
+        return DataElement(tag, attribute(tag).vr, None)
