@@ -41,6 +41,7 @@ from dicomnb.errors import (
 from dicomnb.limits import Limits
 from dicomnb.options import Options
 from dicomnb.refs import Ref
+from dicomnb.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dicomnb import plots
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
     from dicomnb.web.auth import Bearer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Archive",

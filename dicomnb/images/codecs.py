@@ -14,6 +14,7 @@ import numpy as np
 
 from dicomnb.errors import DecodeError
 from dicomnb.images.codestream import Codestream
+from dicomnb.images.pixels import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,7 +254,9 @@ def _decode_with_pydicom(
         decoder = get_decoder(pixels.transfer_syntax)
         raw = not is_rgb_after_decoding(pixels)
         array, _ = decoder.as_array(encapsulate([data]), index=0, raw=raw, **options)
-    except (NotImplementedError, ImportError, RuntimeError, ValueError, AttributeError) as second:
+    except BaseException as second:
+        if not _is_failed_decode(second):
+            raise
         advice = ""
         if isinstance(first, ImportError):
             advice = ' Install the codec: pip install "imagecodecs>=2024.6.1".'
@@ -264,7 +267,14 @@ def _decode_with_pydicom(
     return np.asarray(array)
 
 
-def _first_line(error: Exception) -> str:
+def _is_failed_decode(error: BaseException) -> bool:
+    """Whether an error is a decoder's; one written in Rust panics past ``Exception``."""
+    return isinstance(error, (*UNREADABLE, ImportError, RuntimeError)) or (
+        type(error).__name__ == "PanicException"
+    )
+
+
+def _first_line(error: BaseException) -> str:
     """The gist of pydicom's long messages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return "; ".join(lines[:3]).rstrip(".")

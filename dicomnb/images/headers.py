@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dicomnb.images.pixels import UNREADABLE
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -110,7 +112,7 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
             return None
         items = [value] if isinstance(value, str | float | int) else list(value)
         found = tuple(float(item) for item in items)
-    except (ValueError, TypeError, OverflowError):
+    except UNREADABLE:
         return None
     return found if len(found) == count and all(map(math.isfinite, found)) else None
 
@@ -125,7 +127,7 @@ def text(dataset: Dataset, keyword: str) -> str:
     """An attribute as text, several values joined by backslash; ``""`` where there is none."""
     try:
         value = dataset.get(keyword)
-    except (ValueError, TypeError, OverflowError):
+    except UNREADABLE:
         return ""
     if value is None:
         return ""

@@ -20,6 +20,7 @@ from dicomnb.images.encapsulated import frame_fragments, join
 from dicomnb.images.pixels import (
     BIG_ENDIAN,
     DEFLATED,
+    UNREADABLE,
     PixelFormat,
     is_native,
     name_of,
@@ -71,7 +72,7 @@ def read_instance(part: Part, *, limits: Limits | None = None) -> PartialInstanc
             is_little_endian=syntax != BIG_ENDIAN,
             stop_when=_at_pixels,
         )
-    except (ValueError, KeyError, IndexError, struct.error, EOFError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DecodeError(f"The header of an instance is damaged: {error}") from error
     if "TransferSyntaxUID" not in meta:
         meta.TransferSyntaxUID = UID(syntax)
@@ -370,7 +371,7 @@ def _read_meta(reader: _Reader) -> FileMetaDataset:
             stop_when=_after_meta,
         )
         return FileMetaDataset(meta)
-    except (ValueError, KeyError, IndexError, struct.error, EOFError) as error:
+    except UNREADABLE as error:
         raise DecodeError(f"The file meta information is damaged: {error}") from error
 
 

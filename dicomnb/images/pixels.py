@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from dicomnb.errors import DecodeError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["COLOUR", "PixelFormat", "is_native", "name_of", "pixel_keyword"]
+__all__ = ["COLOUR", "UNREADABLE", "PixelFormat", "is_native", "name_of", "pixel_keyword"]
 
 #: Transfer syntaxes whose pixel data is not encapsulated (PS3.5 A.1 to A.3 and A.5).
 NATIVE = frozenset(
@@ -32,6 +33,21 @@ KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 #: Photometric interpretations with one sample, and those with three that become RGB.
 MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
+
+#: What pydicom raises when it comes to read an element whose bytes are not what its VR says.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    NotImplementedError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OSError,
+    RecursionError,
+    struct.error,
+)
 
 #: More bytes than any machine addresses: such attributes are damaged, not large.
 _IMPOSSIBLE_BYTES = 1 << 47
@@ -237,7 +253,7 @@ def _whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
                 return default
             raise DecodeError(f"{name_of(dataset)} has no {keyword}: it is not an image.")
         return int(value)
-    except (ValueError, TypeError, OverflowError) as error:
+    except UNREADABLE as error:
         raise DecodeError(f"{keyword} of {name_of(dataset)} is not a whole number: {error}") from (
             error
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicomnb.errors import DecodeError
-from dicomnb.images.pixels import name_of
+from dicomnb.images.pixels import UNREADABLE, name_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -128,7 +128,7 @@ def _number(dataset: Dataset, keyword: str, default: float) -> float:
     try:
         value = dataset.get(keyword)
         number = default if value is None or value == "" else float(value)
-    except (ValueError, TypeError, OverflowError) as error:
+    except UNREADABLE as error:
         raise DecodeError(f"{keyword} of {name_of(dataset)} is no number: {error}") from error
     if not math.isfinite(number):
         raise DecodeError(f"{keyword} of {name_of(dataset)} is {number}.")

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from dicomnb.errors import GeometryError, NoDicom
+from dicomnb.errors import DecodeError, GeometryError, NoDicom
 from dicomnb.images.geometry import arrange
 from dicomnb.images.part10 import read_instance
+from dicomnb.images.pixels import UNREADABLE
 from dicomnb.images.rescale import modality_type
 from dicomnb.images.slices import Slice, slice_table, values_of, why_no_slice
 from dicomnb.images.stack import Stack
@@ -243,14 +244,17 @@ class VolumeBuilder:
             LimitExceeded: the volume grows too large.
         """
         instance = read_instance(part, limits=self._limits)
-        why = why_no_slice(instance)
-        if why is not None:
+        try:
+            why = why_no_slice(instance)
+            one = None if why else Slice.of(instance.dataset, instance.pixels)
+        except UNREADABLE as error:
+            raise DecodeError(f"The header of an instance is damaged: {error}") from error
+        if one is None:
             if self._strict:
                 raise GeometryError(f"{why} Pass strict=False to leave it out.")
             with self._changed:
                 self._notes.append(f"Left out: {why}")
             return
-        one = Slice.of(instance.dataset, instance.pixels)
         with self._changed:
             one.arrival = self._arrived
             self._arrived += 1

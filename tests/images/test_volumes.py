@@ -33,6 +33,8 @@ from dicomnb.errors import DecodeError, GeometryError, LimitExceeded, NoDicom
 from dicomnb.images.rescale import Rescale, modality_type, rescale
 from dicomnb.images.volume import Volume, VolumeBuilder
 from dicomnb.limits import Limits
+from dicomnb.wire.parts import BytesPart
+from tests.conftest import real_file
 
 CODECS = {
     "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_encode,
@@ -488,3 +490,29 @@ def test_limits():
     with pytest.raises(LimitExceeded, match="limit is 500"):
         build(series(), limits=Limits(pixel_bytes=500))
     assert len(build(series(), expected=10**9)) == 12
+
+
+def test_an_element_of_no_known_vr_is_a_typed_error_or_missing() -> None:
+    data = real_file("MR_small_bigendian.dcm").read_bytes()
+    place = data.index(b"\x00\x20\x00\x37DS")
+    broken = data[: place + 4] + b"\x44\xfc" + data[place + 6 :]
+    builder = VolumeBuilder(strict=False)
+    builder.add(BytesPart(broken, media_type="application/dicom"))
+    assert builder.finish().affine is None
+
+
+def test_a_decoder_that_panics_is_a_decode_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """As decoders written in Rust raise it."""
+
+    def panic(*_: object, **__: object) -> None:
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("pydicom.pixels.decoders.base.get_decoder", panic)
+    data = bytearray(real_file("MR_small_RLE.dcm").read_bytes())
+    place = data.index(b"\xfe\xff\x00\xe0", data.index(b"\xe0\x7f\x10\x00") + 24)
+    data[place + 8 : place + 72] = b"\xff" * 64
+    builder = VolumeBuilder(strict=False)
+    builder.add(BytesPart(bytes(data), media_type="application/dicom"))
+    with pytest.raises(DecodeError, match="index out of bounds"):
+        builder.finish()
