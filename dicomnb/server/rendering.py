@@ -1,0 +1,98 @@
+"""Rendered pictures (PS3.18 sections 8.3.5 and 10.4.1.1.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from typing import TYPE_CHECKING, Literal
+
+from dicomnb.errors import NotFound
+from dicomnb.server.answers import Answer, Begun, Refused
+from dicomnb.server.negotiation import not_acceptable
+from dicomnb.server.retrieval import frame_numbers
+from dicomnb.source import Rendering
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dicomnb.server.exchange import Exchange
+
+__all__ = ["rendered"]
+
+FORMATS: Mapping[str, Literal["jpeg", "png"]] = {"image/jpeg": "jpeg", "image/png": "png"}
+"""Media type → format, the standard's default first."""
+MOST_PIXELS = 1 << 14
+_SIZE = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
+
+
+def rendered(exchange: Exchange) -> Answer:
+    """A picture of an instance, of one of its frames, or of a series where the source can.
+
+    Raises:
+        Refused: 406, neither JPEG nor PNG is accepted; 400, a parameter that is malformed or
+            not known. It is not ignored: the picture would not be what was asked for.
+    """
+    offers = list(FORMATS)
+    kind = next((offer for offer, _ in exchange.wanted(offers)), None)
+    if kind is None:
+        raise not_acceptable(offers)
+    service = exchange.service
+    rendering = _rendering(exchange, FORMATS[kind])
+    parts = Begun(service.source.rendered(exchange.target, rendering, cancel=service.cancel))
+    if parts.first is None:
+        raise NotFound(f"There is nothing to draw at {exchange.target.path}.")
+    with contextlib.closing(parts):
+        return Answer(200, kind, parts.first.read())
+
+
+def _rendering(exchange: Exchange, picture: Literal["jpeg", "png"]) -> Rendering:
+    """What the parameters ask for."""
+    known = exchange.service.abilities.render_parameters
+    given: dict[str, str] = {}
+    for name, value in exchange.parameters():
+        if name not in known or name in given:
+            raise Refused(400, f"Parameter {name!r}: known are, once each, {', '.join(known)}.")
+        given[name] = value
+    frame = None
+    if "numbers" in exchange.arguments:
+        frame, *others = frame_numbers(exchange.arguments["numbers"])
+        if others:
+            raise Refused(400, "One picture shows one frame: ask for them one by one.")
+    return Rendering(
+        picture,
+        frame,
+        window=_window(given["window"]) if "window" in given else None,
+        viewport=_viewport(given["viewport"]) if "viewport" in given else None,
+        quality=_quality(given["quality"]) if "quality" in given else None,
+    )
+
+
+def _window(text: str) -> tuple[float, float]:
+    """``center,width[,linear]`` in modality values."""
+    words = text.split(",")
+    if len(words) == 3 and words.pop().lower() != "linear":
+        raise Refused(400, "window=center,width,function: the one function here is linear.")
+    try:
+        center, width = (float(word) for word in words)
+    except ValueError:
+        raise Refused(400, "window=center,width,function needs two numbers.") from None
+    if not math.isfinite(center) or not 0 < width < math.inf:
+        raise Refused(400, "window=center,width,function: the width must be above 0.")
+    return center, width
+
+
+def _viewport(text: str) -> tuple[int, int]:
+    """``width,height``; the region that may follow must be left out or empty."""
+    words = text.split(",")
+    if len(words) not in (2, 6) or any(words[2:]):
+        raise Refused(400, "viewport=width,height: a region of the picture cannot be chosen.")
+    if not all(_SIZE.fullmatch(word) and int(word) <= MOST_PIXELS for word in words[:2]):
+        raise Refused(400, f"viewport=width,height needs two numbers from 1 to {MOST_PIXELS}.")
+    return int(words[0]), int(words[1])
+
+
+def _quality(text: str) -> int:
+    if not _SIZE.fullmatch(text) or int(text) > 100:
+        raise Refused(400, "quality is a number from 1 to 100.")
+    return int(text)
