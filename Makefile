@@ -10,7 +10,7 @@ endif
 PYTEST := $(BIN)/python -m pytest
 BUILD := build
 
-.PHONY: help demo lab test test-long check format services clean
+.PHONY: help demo lab notebooks test test-long check format services clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,11 +32,15 @@ demo: $(VENV)/.demo  ## the quickstart from top to bottom, as HTML
 lab: $(VENV)/.demo  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
 
+notebooks: $(VENV)/.demo  ## run the notebooks and save them with their outputs
+	$(BIN)/python notebooks/save.py notebooks/01_quickstart.ipynb
+
 services:  ## Orthanc, Chromium and curl for the tests (Debian, as root)
 	@sh tests/services.sh
 
 test: $(VENV)/.test services  ## the tests and the notebooks, under ten minutes
-	$(PYTEST) -m "not long" --cov --cov-report= tests
+	$(BIN)/coverage run -m pytest -m "not long" tests
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(PYTEST) --nbval --nbval-sanitize-with notebooks/sanitize.cfg -W default notebooks
 
