@@ -1,0 +1,1 @@
+"""A folder of DICOM files as a `Source`: an index in SQLite, files read where they lie."""
