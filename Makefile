@@ -39,9 +39,7 @@ services:  ## Orthanc, Chromium and curl for the tests (Debian, as root)
 	@sh tests/services.sh
 
 test: $(VENV)/.test services  ## the tests and the notebooks, under ten minutes
-	$(BIN)/coverage run -m pytest -m "not long" tests
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(PYTEST) -m "not long" -n 2 --dist loadfile --cov --cov-report=term tests
 	$(PYTEST) --nbval --nbval-sanitize-with notebooks/sanitize.cfg -W default notebooks
 
 test-long: $(VENV)/.test services  ## fuzzing, kills, soak, and the lowest versions

@@ -6,4 +6,4 @@ venv=.venv-lowest
 python=${PYTHON:-python3}
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[notebook,test]' -c tests/lowest.txt
-exec "$venv/bin/python" -m pytest -m "not long" -W default tests
+exec "$venv/bin/python" -m pytest -m "not long" -n 2 --dist loadfile -W default --ignore tests/browser tests

@@ -7,21 +7,11 @@ import pydicom
 import pytest
 
 from dicomnb.samples.plan import STUDIES
-from dicomnb.samples.store import archive_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pydicom.dataset import Dataset
-
-
-@pytest.fixture(scope="session")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The whole archive, built once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DICOMNB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield archive_folder()
 
 
 @pytest.fixture(scope="session")
