@@ -28,11 +28,13 @@ def main(source: str, folder: str) -> None:
     path, target = Path(source), Path(folder)
     notebook = nbformat.read(path, as_version=4)
     print(f"Running {path} …", flush=True)
-    NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}
-    ).execute()
-    body, _ = HTMLExporter().from_notebook_node(notebook)
     target.mkdir(parents=True, exist_ok=True)
+    client = NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}
+    )
+    with (target / "kernel.log").open("wb") as log:  # errors of cells are raised, not logged
+        client.execute(stderr=log)
+    body, _ = HTMLExporter().from_notebook_node(notebook)
     page = target / f"{path.stem}.html"
     page.write_text(body, encoding="utf-8")
     print(first_table(notebook))
