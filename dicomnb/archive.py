@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-from pydicom import dcmread
 
-from dicomnb.errors import NotFound, RefError, StoreError, warn
+from dicomnb.errors import ProtocolError, RefError, StoreError, warn
 from dicomnb.files import atomic_write
 from dicomnb.html import card, text_card
 from dicomnb.listing import Listing
 from dicomnb.pool import closed_after
 from dicomnb.query import build
-from dicomnb.refs import Level, Ref, one_ref, refs_of
+from dicomnb.refs import Level, one_ref, refs_of
 from dicomnb.source import Rendering
 from dicomnb.transfer.events import Telling, telling
 
@@ -189,25 +188,23 @@ class Archive:
         Raises:
             RefError: ``ref`` is not a single instance; `datasets` takes series and studies.
             NotFound: there is no such instance.
+            ProtocolError: what came is another instance, or none.
         """
         one = one_ref(ref, base=self.source.address, level="instance")
-        with closed_after(self._datasets(one, pixels, transfer_syntax)) as found:
-            for dataset in found:
-                return dataset
-        raise NotFound(f"No instance came for {one.path}.", url=self.source.address)
+        from dicomnb.transfer.reading import datasets
+
+        found = datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
+        with closed_after(found):
+            return next(found)
 
     def datasets(
         self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*"
     ) -> Iterator[Dataset]:
         """Every instance in ``ref``, one at a time, in the order the source gives them."""
-        for one in refs_of(ref, base=self.source.address):
-            yield from self._datasets(one, pixels, transfer_syntax)
+        from dicomnb.transfer.reading import datasets
 
-    def _datasets(self, ref: Ref, pixels: bool, transfer_syntax: str) -> Iterator[Dataset]:
-        parts = self.source.instances(ref, transfer_syntax=transfer_syntax)
-        with closed_after(parts):
-            for part in parts:
-                yield dcmread(io.BytesIO(part.read()), stop_before_pixels=not pixels)
+        for one in refs_of(ref, base=self.source.address):
+            yield from datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
 
     def frames(
         self,
@@ -256,6 +253,7 @@ class Archive:
 
         Raises:
             GeometryError: gaps, duplicates, other orientations, a tilted gantry; names them.
+            ProtocolError: the server sent an instance of another series.
             RefError: ``ref`` is more than one series.
         """
         from dicomnb.transfer.reading import read_plan, volume
@@ -300,24 +298,24 @@ class Archive:
 
         Raises:
             Unsupported: the server cannot draw this, or not with these parameters.
+            ProtocolError: what came is no picture.
         """
         one = one_ref(ref, base=self.source.address)
-        asked = Rendering(format, frame, window, viewport, quality)
-        parts = self.source.rendered(one, asked)
-        with closed_after(parts):
-            for part in parts:
-                data = part.read()
-                break
-            else:
-                raise NotFound(f"No picture came for {one.path}.", url=self.source.address)
+        from dicomnb.transfer.reading import picture
+
+        data = picture(self.source, one, Rendering(format, frame, window, viewport, quality))
         if to is not None:
-            path = Path(to)
-            with atomic_write(path) as file:
+            with atomic_write(path := Path(to).expanduser()) as file:
                 file.write(data)
             return path
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
 
-        return Image.open(io.BytesIO(data))
+        try:
+            return Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:
+            raise ProtocolError(
+                f"What came for {one.path} is no picture.", url=self.source.address
+            ) from error
 
     def bulkdata(self, uri: str) -> bytes:
         """The bytes behind a BulkDataURI of this archive (PS3.18 section 10.4.1.1.5).
@@ -325,7 +323,8 @@ class Archive:
         Raises:
             OriginRefused: the address lies outside this archive's server; nothing was sent.
         """
-        return b"".join(part.read() for part in self.source.bulk(uri))
+        with closed_after(self.source.bulk(uri)) as parts:
+            return b"".join(part.read() for part in parts)
 
     # -- transfer --------------------------------------------------------------------------------
 
@@ -340,6 +339,7 @@ class Archive:
 
         Raises:
             ProtocolError: the server cut an answer short, or sent what was not asked for.
+            NotFound: there is no such study, series or instance.
         """
         from dicomnb.transfer.download import download
 
@@ -399,7 +399,7 @@ class Archive:
         """Delete a study, series or instance.
 
         Args:
-            ref: what to delete. A table is as many things as it has rows.
+            ref: what to delete. A table is as many things as its rows name, each once.
             expect: how many things that is; needed for more than one.
 
         Returns:

@@ -6,16 +6,19 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
+import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic_write", "cache_folder", "safe_name"]
+__all__ = ["atomic_write", "cache_folder", "part_file", "safe_name", "sweep_parts"]
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]+")
+_PART = ".dicomnb-{}.part"
+_STALE_SECONDS = 3600.0
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
@@ -42,17 +45,31 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     included, nothing is left. An existing file of the name is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+    with part_file(path.parent) as (file, temporary):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+
+
+@contextlib.contextmanager
+def part_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new hidden file to write to, and its path; gone at the end unless it was renamed."""
+    path = folder / _PART.format(uuid.uuid4().hex)
+    try:
+        with path.open("xb") as file:
+            yield file, path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what writers that were killed left behind: parts untouched for an hour."""
+    for path in folder.glob(_PART.format("*")):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()
 
 
 def safe_name(text: str, *, length: int = 100) -> str:

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from dicomnb.attributes import attribute
 from dicomnb.errors import warn
+from dicomnb.pool import closed_after, side_by_side
 from dicomnb.refs import refs_of
 from dicomnb.search import Steps, described, pages, parents_of, steps
 from dicomnb.tables import TableBuilder, columns_for
 from dicomnb.transfer.events import Progress, Tell, Telling, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
 
+    from dicomnb.pool import Cancel
     from dicomnb.query import Query
+    from dicomnb.refs import Ref
     from dicomnb.source import Page, Source
 
 __all__ = ["Listing"]
@@ -45,10 +48,7 @@ class Listing:
 
     def tables(self, query: Query, where: Any) -> Iterator[pd.DataFrame]:
         """The same rows, one table a page."""
-        steps = self._steps(query, where)
-        with telling(None, "") as silent:
-            for page in self._pages(steps):
-                yield self._filled(query, [page], silent)
+        return self._tables(query, self._steps(query, where))
 
     def requests(self, query: Query, where: Any) -> pd.DataFrame:
         """The requests that a search would make."""
@@ -60,13 +60,31 @@ class Listing:
         builder = TableBuilder(names, level="instance")
         count = 0
         with telling(progress, "metadata") as tell:
-            for one in refs_of(ref, base=self._source.address):
-                for page in self._source.metadata(one):
+            asked = refs_of(ref, base=self._source.address)
+            with closed_after(self._metadata(asked)) as found:
+                for page in found:
                     count += builder.add(page.rows)
                     tell(Progress(count))
         table = builder.finish()
         table.attrs.update(connection=self._connection)
         return table
+
+    def _metadata(self, refs: Sequence[Ref]) -> Iterator[Page]:
+        """Pages in the order of ``refs``; several are asked side by side."""
+        if len(refs) == 1:
+            yield from self._source.metadata(refs[0])
+            return
+
+        def ask(ref: Ref, cancel: Cancel) -> list[Page]:
+            return list(self._source.metadata(ref, cancel=cancel))
+
+        for found in side_by_side(ask, refs, workers=self._workers):
+            yield from found
+
+    def _tables(self, query: Query, steps: Steps) -> Iterator[pd.DataFrame]:
+        with telling(None, "") as silent, closed_after(self._pages(steps)) as found:
+            for page in found:
+                yield self._filled(query, [page], silent)
 
     def _steps(self, query: Query, where: Any) -> Steps:
         parents = None
@@ -93,11 +111,12 @@ class Listing:
         builder = TableBuilder(names, level=query.level, others=everything)
         count, complete = 0, True
         notes: dict[str, None] = {}
-        for page in found:
-            count += builder.add(page.rows)
-            complete = complete and page.complete
-            notes.update(dict.fromkeys(page.notes))
-            tell(Progress(count))
+        with closed_after(iter(found)) as arriving:
+            for page in arriving:
+                count += builder.add(page.rows)
+                complete = complete and page.complete
+                notes.update(dict.fromkeys(page.notes))
+                tell(Progress(count))
         if not complete:
             warn(f"The answer is cut after {count} rows. {' '.join(notes)}".strip())
         table = builder.finish(complete=complete)

@@ -113,6 +113,7 @@ def _windowed(
     ordered: bool,
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
+    running: set[Future[Result]] = set()
     exhausted = False
     while True:
         while not exhausted and len(waiting) < window:
@@ -122,16 +123,18 @@ def _windowed(
                 exhausted = True
                 break
             waiting.append(executor.submit(function, item, cancel))
+            running.add(waiting[-1])
         if not waiting:
             return
         cancel.check()
-        # Any failure stops all, also one whose turn has not come.
-        done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        # Any failure stops all, also one whose turn has not come. Only what still runs is
+        # waited for: a finished one that waits for its turn would end every wait at once.
+        done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
         for future in done:
             if (error := future.exception()) is not None:
                 raise error
         if ordered:
-            while waiting and waiting[0].done():
+            while waiting and waiting[0] not in running:
                 yield waiting.popleft().result()
         else:
             for future in done:

@@ -9,8 +9,11 @@ it could.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +21,7 @@ import pandas as pd
 
 from dicomnb.attributes import attribute, column_name
 from dicomnb.errors import BadQuery
+from dicomnb.refs import LEVELS, PLURAL
 from dicomnb.vr import VRS
 
 if TYPE_CHECKING:
@@ -43,6 +47,22 @@ UIDS_A_REQUEST = 50
 """How many UIDs of 64 characters fit in a URL that every proxy lets pass."""
 _TEXT = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _RANGED = frozenset({"DA", "TM", "DT"})
+_BELOW: Mapping[str | None, Level] = {
+    **dict.fromkeys(
+        [
+            "BodyPartExamined",
+            "Modality",
+            "SeriesDate",
+            "SeriesDescription",
+            "SeriesInstanceUID",
+            "SeriesNumber",
+            "SeriesTime",
+        ],
+        "series",
+    ),
+    **dict.fromkeys(["InstanceNumber", "SOPInstanceUID"], "instance"),
+}
+"""Attributes of a series or an instance that people look for one level too high."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +83,16 @@ class Filter:
     def name(self) -> str:
         """Keywords joined by dots, as in the parameter of a search."""
         return ".".join(column_name(tag) for tag in self.path)
+
+    @property
+    def is_universal(self) -> bool:
+        """Whether every row matches: an empty value only asks for the attribute."""
+        return "" in self.distinct
+
+    @cached_property
+    def distinct(self) -> frozenset[str]:
+        """The values, to look one up among very many."""
+        return frozenset(self.values)
 
 
 @dataclass(frozen=True)
@@ -163,23 +193,41 @@ def build(
         >>> build("study", {"StudyDate": ("2023-01-01", None)}).filters[0].values
         ('20230101-',)
     """
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
+    if level not in LEVELS:
+        raise BadQuery(f"level={level!r}: it is one of {', '.join(map(repr, LEVELS))}.")
+    if limit is not None and (not isinstance(limit, Integral) or limit < 0):
         raise BadQuery(f"limit={limit!r}: give a number of rows, or None for all of them.")
-    if not isinstance(offset, int) or offset < 0:
+    if not isinstance(offset, Integral) or offset < 0:
         raise BadQuery(f"offset={offset!r}: give the number of rows to pass over.")
     if isinstance(fields, str):
         fields = [fields]
     names = list(fields or ())
     tags = ("all",) if "all" in names else tuple(attribute(name).tag for name in names)
     made = tuple(_filter(name, value) for name, value in filters.items())
-    return Query(level, within, made, tags, fuzzy, limit, offset)
+    _check_level(level, made)
+    return Query(
+        level, within, made, tags, fuzzy, None if limit is None else int(limit), int(offset)
+    )
+
+
+def _check_level(level: Level, filters: Iterable[Filter]) -> None:
+    """Refuse what differs within a row: a study has no Modality, its series have.
+
+    Servers match such a filter by some series or instance of their choice, or ignore it.
+    """
+    for one in filters:
+        belongs = _BELOW.get(column_name(one.path[0]))
+        if belongs is not None and LEVELS.index(belongs) > LEVELS.index(level):
+            advice = "ModalitiesInStudy says it of a study" if one.name == "Modality" else ""
+            advice = advice or f"search the {PLURAL[belongs]} by it"
+            raise BadQuery(f"{one.name} belongs to a {belongs}, not to a {level}: {advice}.")
 
 
 def _filter(name: Any, value: Any) -> Filter:
     steps = name.split(".") if isinstance(name, str) else [name]
     path = [attribute(step) for step in steps]
     vr = path[-1].vr
-    if any(step.vr != "SQ" for step in path[:-1]) or vr not in VRS or vr == "SQ":
+    if any(step.vr != "SQ" for step in path[:-1]) or vr not in VRS or not _can_match(vr):
         raise BadQuery(f"{name!r} is not an attribute that can be searched by.")
     if not isinstance(value, str | tuple | bytes) and isinstance(value, Iterable):
         values = list(value)
@@ -187,8 +235,15 @@ def _filter(name: Any, value: Any) -> Filter:
         values = [value]
     if not values:
         raise BadQuery(f"{name}: an empty list matches nothing, so there is nothing to ask.")
-    texts = (_text(name, vr, one) for one in values)
+    texts: Iterable[str] = (_text(name, vr, one) for one in values)
+    if vr == "UI":
+        texts = (uid for text in texts for uid in text.split(","))
     return Filter(tuple(step.tag for step in path), vr, tuple(dict.fromkeys(texts)))
+
+
+def _can_match(vr: str) -> bool:
+    """Whether values of a VR can be searched by: not sequences, not binary data."""
+    return vr != "SQ" and VRS[vr].kind != "binary"
 
 
 def _text(name: Any, vr: str, value: Any) -> str:
@@ -206,52 +261,42 @@ def _text(name: Any, vr: str, value: Any) -> str:
 
 def plan(query: Query, abilities: SearchAbilities) -> Plan:
     """Requests that a server of these abilities answers rightly, and the rest to do here."""
-    sent: list[list[Filter]] = []
+    sent: list[tuple[Filter, list[Filter]]] = []
     check: list[Filter] = []
+    universal = [one.path[0] for one in query.filters if one.is_universal]
+    asked = [one for one in query.filters if not one.is_universal]
     fuzzy = query.fuzzy
-    for one in query.filters:
+    for one in asked:
         choices, is_exact, needs_fuzzy = _choices(one, query, abilities)
-        if not is_exact:
+        is_again = any(one.path == other.path for other, _ in sent)
+        if is_again or not is_exact:
             check.append(one)
-        if choices:
-            sent.append(choices)
+        # A name twice in one request would mean either of its values, not both.
+        if choices and not is_again:
+            sent.append((one, choices))
             fuzzy = fuzzy or needs_fuzzy
     if query.fuzzy and not abilities.fuzzy:
-        check, sent, fuzzy = _names_checked_here(query, check, sent)
-    sent.sort(key=len)
-    while _product(sent) > MOST_REQUESTS:
-        check.append(_merged(sent.pop()))
+        check, sent, fuzzy = _names_checked_here(asked, check, sent)
+    elif fuzzy and not query.fuzzy:
+        # Fuzzy is for the whole request: it widens names that were meant exactly as well.
+        check += [one for one in asked if one.vr == "PN" and one not in check]
+    sent.sort(key=lambda pair: len(pair[1]))
+    while math.prod(len(choices) for _, choices in sent) > MOST_REQUESTS:
+        one, _ = sent.pop()
+        check += [] if one in check else [one]
+    requests = list(itertools.product(*(choices for _, choices in sent)))
     fields = query.fields
     if "all" not in fields:
-        fields = tuple(dict.fromkeys((*fields, *(one.path[0] for one in check))))
-    whole = not check and _product(sent) == 1
-    queries = tuple(
-        replace(
-            query,
-            filters=filters,
-            fields=fields,
-            fuzzy=fuzzy,
-            limit=query.limit if whole else None,
-            offset=query.offset if whole else 0,
-        )
-        for filters in itertools.product(*sent)
-    )
-    bounded = bool(sent) or query.within is not None or not query.filters
-    if whole:
-        return Plan(queries, bounded=bounded)
+        fields = tuple(dict.fromkeys((*fields, *universal, *(one.path[0] for one in check))))
+    bounded = bool(sent) or query.within is not None or not asked
+    whole = replace(query, fields=fields, fuzzy=fuzzy)
+    if not check and len(requests) == 1:
+        return Plan((replace(whole, filters=requests[0]),), bounded=bounded)
+    # Of rows that need no check, no request has to bring more than are wanted in all.
+    most = None if check or query.limit is None else query.limit + query.offset
+    whole = replace(whole, limit=most, offset=0)
+    queries = tuple(replace(whole, filters=filters) for filters in requests)
     return Plan(queries, tuple(check), query.limit, query.offset, bounded)
-
-
-def _product(sent: list[list[Filter]]) -> int:
-    count = 1
-    for choices in sent:
-        count *= len(choices)
-    return count
-
-
-def _merged(choices: list[Filter]) -> Filter:
-    values = tuple(itertools.chain.from_iterable(choice.values for choice in choices))
-    return replace(choices[0], values=values)
 
 
 def _choices(
@@ -293,13 +338,12 @@ def _widened(value: str, one: Filter, abilities: SearchAbilities) -> tuple[str |
 
 
 def _names_checked_here(
-    query: Query, check: list[Filter], sent: list[list[Filter]]
-) -> tuple[list[Filter], list[list[Filter]], bool]:
+    asked: list[Filter], check: list[Filter], sent: list[tuple[Filter, list[Filter]]]
+) -> tuple[list[Filter], list[tuple[Filter, list[Filter]]], bool]:
     """Fuzzy names on a server that has no fuzzy matching: ask wide, look here."""
-    names = [one for one in query.filters if one.vr == "PN"]
-    paths = {one.path for one in names}
-    others = [one for one in check if one.path not in paths]
-    return [*others, *names], [choice for choice in sent if choice[0].path not in paths], False
+    names = [one for one in asked if one.vr == "PN"]
+    others = [one for one in check if one not in names]
+    return [*others, *names], [pair for pair in sent if pair[0] not in names], False
 
 
 def parameters(query: Query) -> list[tuple[str, str]]:
@@ -338,14 +382,17 @@ def from_parameters(level: Level, within: Ref | None, pairs: Iterable[tuple[str,
         else:
             filters.setdefault(name, []).append(value)
     query = build(level, {}, within=within, fields=fields, fuzzy=fuzzy, **numbers)
-    return replace(query, filters=tuple(_read_filter(*pair) for pair in filters.items()))
+    made = tuple(_read_filter(*pair) for pair in filters.items())
+    _check_level(level, made)
+    return replace(query, filters=made)
 
 
 def _read_filter(name: str, values: list[str]) -> Filter:
     probe = _filter(name, "")
     if probe.vr == "UI":
-        values = [uid for value in values for uid in value.replace("\\", ",").split(",")]
-    elif probe.vr in _RANGED:
+        uids = [uid for value in values for uid in value.replace("\\", ",").split(",")]
+        values = [uid for uid in uids if uid] or [""]
+    else:
         values = [_text(name, probe.vr, value) for value in values]
     return replace(probe, values=tuple(values))
 
@@ -361,10 +408,10 @@ def _any_matches(row: Any, path: tuple[str, ...], one: Filter, fuzzy: bool) -> b
     stored = values if isinstance(values, list) else []
     if len(path) > 1:
         return any(_any_matches(item, path[1:], one, fuzzy) for item in stored)
-    if "" in one.values:
+    if one.is_universal:
         return True
     if one.vr == "UI":
-        return any(value in one.values for value in stored)
+        return any(isinstance(value, str) and value in one.distinct for value in stored)
     match = VRS[one.vr].match
     return any(
         match(value, wanted, fuzzy=fuzzy)

@@ -27,6 +27,7 @@ UID_KEYWORDS: Mapping[Level, str] = {
 # Real archives hold UIDs that break PS3.5's rules (letters, over 64 characters). What must
 # never pass is text that would change the meaning of a path, or stand for nothing.
 _UID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._-]{1,128}")
+_LOOKS_LIKE_UID = re.compile(r"[0-2](\.\d+){2,}")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def refs_of(what: Any, *, base: str | None = None) -> list[Ref]:
         OriginRefused: a RetrieveURL of another server.
 
     The level of a table comes from its columns, never from which cells are filled: a row
-    whose SOPInstanceUID went missing in a merge is an error, not the whole series.
+    whose SOPInstanceUID went missing in a merge is an error, not the whole series. A UID that
+    ``set_index`` or ``groupby`` moved to the index counts as a column.
     """
     refs = list(dict.fromkeys(_refs(what, base)))
     levels = {ref.level for ref in refs}
@@ -136,12 +138,15 @@ def _refs(what: Any, base: str | None) -> Iterator[Ref]:
     elif isinstance(what, pd.DataFrame):
         yield from _table_refs(what)
     elif isinstance(what, pd.Series):
-        yield _row_ref(what.index, dict(what.items()))
+        if not what.index.is_unique:
+            raise RefError("The row has two values of one name: it does not say what is meant.")
+        row = dict(what.items())
+        yield _unless_named(_row_ref(row, "the row"), row.values(), what.name)
     elif isinstance(what, Dataset):
-        keywords = UID_KEYWORDS.values()
-        yield _row_ref(keywords, {keyword: what.get(keyword) for keyword in keywords})
+        row = {keyword: what.get(keyword) for keyword in UID_KEYWORDS.values()}
+        yield _row_ref(row, "the data set")
     elif isinstance(what, Mapping):
-        yield _row_ref(what, what)
+        yield _row_ref(what, "the row")
     elif isinstance(what, str):
         yield _url_ref(what, base)
     elif isinstance(what, Iterable) and not isinstance(what, bytes):
@@ -154,6 +159,19 @@ def _refs(what: Any, base: str | None) -> Iterator[Ref]:
         )
 
 
+def _unless_named(ref: Ref, values: Iterable[Any], name: Any) -> Ref:
+    """The ref, unless a UID that the row was named by, and so lacks, may have narrowed it."""
+    for label in name if isinstance(name, tuple) else (name,):
+        if not isinstance(label, str) or not _LOOKS_LIKE_UID.fullmatch(label):
+            continue
+        if label not in set(map(str, values)):
+            raise RefError(
+                f"The {ref.level} {ref.uid} is named by {label}, which no column holds, so it "
+                "may mean less than that. Use reset_index() first, or give a dicomnb.Ref."
+            )
+    return ref
+
+
 def _columns(names: Iterable[Any], where: str) -> list[str]:
     """The UID keywords down to the level that the columns speak of."""
     present = set(names)
@@ -162,21 +180,30 @@ def _columns(names: Iterable[Any], where: str) -> list[str]:
     missing = [keyword for keyword in wanted if keyword not in present]
     if depth < 0 or missing:
         names_missing = " and ".join(missing or ["StudyInstanceUID"])
-        raise RefError(f"{where} has no {names_missing}: it does not say what is meant.")
+        raise RefError(
+            f"{where[0].upper()}{where[1:]} has no {names_missing}: it does not say what is meant."
+        )
     return wanted
 
 
-def _row_ref(names: Iterable[Any], row: Mapping[Any, Any]) -> Ref:
-    return _checked([row[keyword] for keyword in _columns(names, "The row")], "the row")
+def _row_ref(row: Mapping[Any, Any], where: str) -> Ref:
+    return _checked([row[keyword] for keyword in _columns(row, where)], where)
 
 
 def _table_refs(table: pd.DataFrame) -> Iterator[Ref]:
-    wanted = _columns(table.columns, "The table")
-    if not table.columns.is_unique:
+    moved = [name for name in table.index.names if name in UID_KEYWORDS.values()]
+    names = [*table.columns, *moved]
+    wanted = _columns(names, "the table")
+    if any(names.count(keyword) > 1 for keyword in wanted):
         raise RefError("The table has two columns of one name: it does not say what is meant.")
-    columns = (table[keyword].tolist() for keyword in wanted)
+    columns = (
+        (table.index.get_level_values(keyword) if keyword in moved else table[keyword]).tolist()
+        for keyword in wanted
+    )
+    # Where groupby().apply() hands over a group, the column it grouped by is only its name.
+    name = getattr(table, "name", None)
     for label, uids in zip(table.index, zip(*columns, strict=True), strict=True):
-        yield _checked(uids, f"row {label!r}")
+        yield _unless_named(_checked(uids, f"row {label!r}"), uids, name)
 
 
 def _checked(uids: Sequence[Any], where: str) -> Ref:
@@ -195,7 +222,11 @@ def _url_ref(url: str, base: str | None) -> Ref:
     root = base.rstrip("/") + "/"
     if not url.startswith(root):
         here, there = urlsplit(base), urlsplit(url)
+        # Shown without what may be a secret in it.
+        shown = there._replace(netloc=there.netloc.rpartition("@")[2], query="", fragment="")
         if there.scheme and there.netloc and (here.scheme, here.netloc) != there[:2]:
-            raise OriginRefused("The RetrieveURL is another server's; nothing was sent.", url=url)
-        raise RefError(f"{url!r} does not begin with this archive's address {root!r}.")
+            raise OriginRefused(
+                "The RetrieveURL is another server's; nothing was sent.", url=shown.geturl()
+            )
+        raise RefError(f"{shown.geturl()!r} does not begin with this archive's address {root!r}.")
     return Ref.from_path(url[len(root) :])

@@ -13,13 +13,13 @@ import msgspec
 import pandas as pd
 
 from dicomnb.attributes import attribute
-from dicomnb.errors import BadQuery, ProtocolError
-from dicomnb.pool import side_by_side
+from dicomnb.errors import BadQuery, ProtocolError, warn
+from dicomnb.pool import closed_after, side_by_side
 from dicomnb.query import Filter, Query, parameters, plan, select
 from dicomnb.refs import LEVELS, PLURAL, UID_KEYWORDS, Level, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dicomnb.pool import Cancel
     from dicomnb.source import Abilities, Page, Source
@@ -30,15 +30,14 @@ FEW_PARENTS = 16
 """Up to how many studies or series are searched by a request each."""
 
 _UID_TAGS = {level: attribute(keyword).tag for level, keyword in UID_KEYWORDS.items()}
-_NOTHING = msgspec.Raw(b"")
 
 
 class _Keys(msgspec.Struct):
-    """The UIDs of a row, undecoded and empty where it has none; all else is passed over."""
+    """The UIDs of a row, as attributes; all else is passed over."""
 
-    study: msgspec.Raw = msgspec.field(default=_NOTHING, name=_UID_TAGS["study"])
-    series: msgspec.Raw = msgspec.field(default=_NOTHING, name=_UID_TAGS["series"])
-    instance: msgspec.Raw = msgspec.field(default=_NOTHING, name=_UID_TAGS["instance"])
+    study: Any = msgspec.field(default=None, name=_UID_TAGS["study"])
+    series: Any = msgspec.field(default=None, name=_UID_TAGS["series"])
+    instance: Any = msgspec.field(default=None, name=_UID_TAGS["instance"])
 
 
 _KEYS = msgspec.json.Decoder(list[_Keys])
@@ -74,8 +73,13 @@ def steps(query: Query, parents: Sequence[Ref] | None, abilities: Abilities) -> 
     """
     if parents is None:
         plans = [plan(query, abilities.search)]
+    elif len(parents) == 1:
+        plans = [plan(replace(query, within=parents[0]), abilities.search)]
     elif len(parents) <= FEW_PARENTS:
-        plans = [plan(replace(query, within=ref), abilities.search) for ref in parents]
+        # Which rows fall under the limit shows only together.
+        most = None if query.limit is None else query.limit + query.offset
+        each = replace(query, limit=most, offset=0)
+        plans = [plan(replace(each, within=ref), abilities.search) for ref in parents]
     else:
         uids = tuple(ref.uid for ref in parents)
         within = Filter((_UID_TAGS[parents[0].level],), "UI", uids)
@@ -84,8 +88,6 @@ def steps(query: Query, parents: Sequence[Ref] | None, abilities: Abilities) -> 
     made = tuple(Step(one, each.check, query.fuzzy) for each in plans for one in each.queries)
     if len(plans) == 1:
         return Steps(made, plans[0].limit, plans[0].offset, plans[0].bounded)
-    # Each parent's request must bring all: which rows fall under the limit shows only together.
-    made = tuple(replace(step, query=replace(step.query, limit=None, offset=0)) for step in made)
     bounded = all(each.bounded for each in plans)
     return Steps(made, query.limit, query.offset, bounded)
 
@@ -98,8 +100,8 @@ def parents_of(level: Level, refs: Sequence[Ref]) -> Sequence[Ref]:
     """
     if refs and LEVELS.index(refs[0].level) >= LEVELS.index(level):
         raise BadQuery(
-            f"A {refs[0].level} holds no {PLURAL[level]} to search for. Give studies to search for "
-            "series, studies or series to search for instances."
+            f"{PLURAL[refs[0].level].capitalize()} hold no {PLURAL[level]} to search for. Give "
+            "studies to search for series, studies or series to search for instances."
         )
     return refs
 
@@ -129,73 +131,136 @@ def pages(
 
     One request's pages are handed on as they arrive; the pages of several are gathered a
     request at a time.
+
+    Warns:
+        DicomnbWarning: rows came, but none had an attribute that they are checked by here.
     """
-    seen: set[bytes] | None = set() if len(search.steps) > 1 else None
+    if search.limit == 0:
+        return
+    seen: set[tuple[str | None, ...]] = set()
+    lacking = _Lacking({one.path[0]: one.name for step in search.steps for one in step.check})
     left = search.limit
     skip = search.offset
-    for step, page in _received(source, search.steps, workers, cancel):
-        tidied = _tidied(page, step, seen)
-        if skip or left is not None:
-            tidied, skip, left = _cut(tidied, skip, left)
-        if tidied.count or tidied.notes or not tidied.complete:
-            yield tidied
-        if left == 0:
-            return
+    with closed_after(_received(source, search, lacking, workers, cancel)) as received:
+        for page in received:
+            if len(search.steps) > 1 and page.count:
+                page = _once(page, search.steps[0].query.level, seen)
+            if skip or left is not None:
+                page, skip, left = _cut(page, skip, left)
+            if page.count or page.notes or not page.complete:
+                yield page
+            if left == 0:
+                return
+    lacking.warn()
+
+
+class _Lacking:
+    """Attributes that rows are checked by here, and that no row has had so far."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = dict(names)
+        self._any_rows = False
+
+    def look(self, page: Page) -> None:
+        """Take note of what the rows of a page have."""
+        self._any_rows = self._any_rows or page.count > 0
+        for tag in list(self._names):
+            if tag.encode() in page.rows:
+                self._names.pop(tag, None)
+
+    def warn(self) -> None:
+        """Warn if nothing can be told about some attribute: no row matched for that reason."""
+        if self._any_rows and self._names:
+            warn(
+                f"No row that came has {' or '.join(self._names.values())}, which this source "
+                "cannot match itself: nothing is found by it. Perhaps it is sent at another "
+                "level only, or not at all."
+            )
 
 
 def _received(
-    source: Source, made: Sequence[Step], workers: int, cancel: Cancel | None
-) -> Iterator[tuple[Step, Page]]:
-    if len(made) == 1:
-        for page in source.search(made[0].query, cancel=cancel):
-            yield made[0], page
+    source: Source, search: Steps, lacking: _Lacking, workers: int, cancel: Cancel | None
+) -> Iterator[Page]:
+    most = None if search.limit is None else search.limit + search.offset
+    if len(search.steps) == 1:
+        yield from _tidied(source, search.steps[0], most, lacking, cancel)
         return
 
-    def ask(step: Step, inner: Cancel) -> tuple[Step, list[Page]]:
-        return step, list(source.search(step.query, cancel=inner))
+    def ask(step: Step, inner: Cancel) -> list[Page]:
+        return list(_tidied(source, step, most, lacking, inner))
 
-    for step, received in side_by_side(ask, made, workers=workers, cancel=cancel):
+    every = side_by_side(ask, search.steps, workers=workers, cancel=cancel)
+    with closed_after(every):
+        for received in every:
+            yield from received
+
+
+def _tidied(
+    source: Source, step: Step, most: int | None, lacking: _Lacking, cancel: Cancel | None
+) -> Iterator[Page]:
+    """Pages of one request, with parents' UIDs and checked, until ``most`` rows are there."""
+    count = 0
+    with closed_after(source.search(step.query, cancel=cancel)) as received:
         for page in received:
-            yield step, page
+            if page.count and step.query.within is not None:
+                page = replace(page, rows=_with_parents(page.rows, step.query.within))
+            if step.check:
+                lacking.look(page)
+                rows, kept = select(page.rows, step.check, fuzzy=step.fuzzy)
+                page = replace(page, rows=rows, count=kept)
+            yield page
+            count += page.count
+            if most is not None and count >= most:
+                return
 
 
-def _tidied(page: Page, step: Step, seen: set[bytes] | None) -> Page:
-    """Apply what the source could not: checks, parents' UIDs, each row once."""
-    rows, count = page.rows, page.count
-    if step.check:
-        rows, count = select(rows, step.check, fuzzy=step.fuzzy)
-    if count and (step.query.within or seen is not None):
-        rows, count = _completed(rows, step.query, seen)
-    return replace(page, rows=rows, count=count)
-
-
-def _completed(rows: bytes, query: Query, seen: set[bytes] | None) -> tuple[bytes, int]:
+def _keys(rows: bytes) -> list[tuple[_Keys, bytes]]:
     try:
-        keys, raws = _KEYS.decode(rows), _RAWS.decode(rows)
+        raws = map(bytes, _RAWS.decode(rows))
+        return list(zip(_KEYS.decode(rows), raws, strict=True))
     except msgspec.ValidationError as error:
         raise ProtocolError(f"The rows of the search are no DICOM JSON: {error}") from error
-    kept = []
-    for key, raw in zip(keys, raws, strict=True):
-        own = bytes(getattr(key, query.level))
-        if seen is not None and own:
-            if own in seen:
-                continue
-            seen.add(own)
-        kept.append(_with_parents(key, bytes(raw), query.within))
-    return b"[" + b",".join(kept) + b"]", len(kept)
 
 
-def _with_parents(key: _Keys, raw: bytes, within: Ref | None) -> bytes:
-    """The row with the UIDs it was asked under, where the server left them out."""
-    missing: dict[str, Any] = {}
-    if within is not None:
-        if not bytes(key.study):
+def _joined(rows: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(rows) + b"]"
+
+
+def _with_parents(rows: bytes, within: Ref) -> bytes:
+    """The rows with the UIDs they were asked under, where the server left them out."""
+    whole = []
+    for key, raw in _keys(rows):
+        missing = {}
+        if _uid(key.study) is None:
             missing[_UID_TAGS["study"]] = {"vr": "UI", "Value": [within.study]}
-        if within.series is not None and not bytes(key.series):
+        if within.series is not None and _uid(key.series) is None:
             missing[_UID_TAGS["series"]] = {"vr": "UI", "Value": [within.series]}
-    if not missing:
-        return raw
-    return msgspec.json.encode({**msgspec.json.decode(raw), **missing})
+        whole.append(
+            msgspec.json.encode({**msgspec.json.decode(raw), **missing}) if missing else raw
+        )
+    return _joined(whole)
+
+
+def _once(page: Page, level: Level, seen: set[tuple[str | None, ...]]) -> Page:
+    """Only the rows that no other request has brought.
+
+    A UID alone does not tell rows apart: real archives hold a series under two studies.
+    """
+    kept = []
+    for key, raw in _keys(page.rows):
+        uids = (_uid(key.study), _uid(key.series), _uid(key.instance))
+        has_its_own = uids[LEVELS.index(level)] is not None
+        if not has_its_own or uids not in seen:
+            kept.append(raw)
+        if has_its_own:
+            seen.add(uids)
+    return replace(page, rows=_joined(kept), count=len(kept))
+
+
+def _uid(element: Any) -> str | None:
+    values = element.get("Value") if isinstance(element, dict) else None
+    value = values[0] if isinstance(values, list) and values else None
+    return value if isinstance(value, str) and value else None
 
 
 def _cut(page: Page, skip: int, left: int | None) -> tuple[Page, int, int | None]:
@@ -204,5 +269,5 @@ def _cut(page: Page, skip: int, left: int | None) -> tuple[Page, int, int | None
     stop = page.count if left is None else min(page.count, start + left)
     if (start, stop) != (0, page.count):
         kept = [bytes(raw) for raw in _RAWS.decode(page.rows)[start:stop]]
-        page = replace(page, rows=b"[" + b",".join(kept) + b"]", count=stop - start)
+        page = replace(page, rows=_joined(kept), count=stop - start)
     return page, skip - start, None if left is None else left - (stop - start)

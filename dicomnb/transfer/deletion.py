@@ -39,7 +39,7 @@ def delete(source: Source, refs: Sequence[Ref]) -> pd.DataFrame:
         try:
             operation = source.delete(ref)
             outcome = "deleting" if operation else "deleted"
-        except DicomnbError as error:
+        except (DicomnbError, OSError) as error:
             if len(refs) == 1:
                 raise
             outcome, reason = "failed", str(error)

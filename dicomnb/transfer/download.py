@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
-from dicomnb.errors import ProtocolError, RefError
-from dicomnb.files import safe_name
+from dicomnb.files import part_file, safe_name, sweep_parts
 from dicomnb.pool import closed_after, side_by_side
-from dicomnb.refs import Ref
 from dicomnb.transfer.events import Progress
+from dicomnb.transfer.identity import check_asked, header_of, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
     from dicomnb.pool import Cancel
+    from dicomnb.refs import Ref
     from dicomnb.source import Source
     from dicomnb.wire.parts import Part
 
@@ -41,7 +38,6 @@ DOWNLOAD_COLUMNS = {
     "Bytes": "Int64",
     "SHA256": "str",
 }
-_UID_KEYWORDS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 
 
 @dataclass(frozen=True)
@@ -101,45 +97,50 @@ def download(
     """
     counter = _Counter(tell, total)
     folder.mkdir(parents=True, exist_ok=True)
+    sweep_parts(folder)
 
     def fetch(ref: Ref, inner: Cancel) -> list[Downloaded]:
         rows = []
-        with closed_after(source.instances(ref, cancel=inner)) as parts:
+        with closed_after(parts_of(source, ref, cancel=inner)) as parts:
             for part in parts:
                 rows.append(_keep(part, ref, folder))
                 counter.add(rows[-1].Bytes)
         return rows
 
-    rows = [
-        row
-        for fetched in side_by_side(fetch, refs, workers=workers, cancel=cancel)
-        for row in fetched
-    ]
+    with closed_after(side_by_side(fetch, refs, workers=workers, cancel=cancel)) as every:
+        rows = [row for fetched in every for row in fetched]
     table = pd.DataFrame([asdict(row) for row in rows], columns=list(DOWNLOAD_COLUMNS))
     return table.astype(DOWNLOAD_COLUMNS)
 
 
 def _keep(part: Part, asked: Ref, folder: Path) -> Downloaded:
     """Write one part under its own UIDs; the name is known only when it has been read."""
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
-    incoming = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            digest, size = _copy(part, file)
-        found = _identify(incoming, asked)
+    with part_file(folder) as (file, incoming):
+        digest, size = _copy(part, file)
+        file.close()
+        found = check_asked(header_of(incoming, asked), asked)
         uids = (found.study, str(found.series), str(found.instance))
-        target = folder.joinpath(*map(safe_name, uids[:2]), safe_name(f"{uids[2]}.dcm"))
+        target = folder.joinpath(*map(safe_name, uids[:2]), safe_name(uids[2]) + ".dcm")
+        target.parent.mkdir(parents=True, exist_ok=True)
         outcome, reason = "downloaded", ""
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            incoming.replace(target)
-        elif _digest(target) == digest:
+        if not _placed(incoming, target):
             outcome = "already there"
-        else:
-            outcome, reason = "conflict", "a file of that name holds other bytes; it was kept"
-    finally:
-        incoming.unlink(missing_ok=True)
+            if _digest(target) != digest:
+                outcome, reason = "conflict", "a file of that name holds other bytes; it was kept"
     return Downloaded(*uids, outcome, reason, str(target), size, digest)
+
+
+def _placed(incoming: Path, target: Path) -> bool:
+    """Give a file its name unless that is taken, also by somebody else at this moment."""
+    try:
+        os.link(incoming, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if target.exists():
+            return False
+        incoming.replace(target)
+    return True
 
 
 def _copy(part: Part, file: BinaryIO) -> tuple[str, int]:
@@ -155,15 +156,3 @@ def _copy(part: Part, file: BinaryIO) -> tuple[str, int]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _identify(path: Path, asked: Ref) -> Ref:
-    """The UIDs that the file itself holds, which must lie within what was asked for."""
-    try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=_UID_KEYWORDS)
-        found = Ref(*(str(header.get(keyword, "")) for keyword in _UID_KEYWORDS))
-    except (InvalidDicomError, RefError) as error:
-        raise ProtocolError(f"A part of {asked.path} is no DICOM instance: {error}") from error
-    if found not in asked:
-        raise ProtocolError(f"Asked for {asked.path}, but {found.path} was sent.")
-    return found

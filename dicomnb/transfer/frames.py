@@ -36,6 +36,8 @@ _PIXELS = {
     "7FE00010": "PixelData",
 }
 
+_SOP_INSTANCE_UID = "00080018"
+
 # What a part without a transfer syntax is by its media type (PS3.18 table 8.7.3-2).
 _SYNTAX_OF_MEDIA_TYPE = {
     "application/octet-stream": "1.2.840.10008.1.2.1",
@@ -118,6 +120,9 @@ def _header(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset, s
     if len(rows) != 1:
         raise NotFound(f"{len(rows)} instances came as the metadata of {ref.path}.")
     row: Mapping[str, Any] = rows[0]
+    came = (row.get(_SOP_INSTANCE_UID) or {}).get("Value") or [ref.instance]
+    if came != [ref.instance]:
+        raise ProtocolError(f"Asked for {ref.path}, but the metadata of {came[0]} was sent.")
     keyword = next((name for tag, name in _PIXELS.items() if tag in row), "PixelData")
     header = Dataset()
     for tag, element in row.items():
@@ -134,8 +139,8 @@ def _element(
     def bulk(_tag: str, _vr: str, uri: str) -> bytes:
         return b"".join(part.read() for part in source.bulk(uri, cancel=cancel))
 
-    keys = [key for key in ("Value", "BulkDataURI", "InlineBinary") if key in element]
     try:
+        keys = [key for key in ("Value", "BulkDataURI", "InlineBinary") if key in element]
         return DataElement.from_json(
             Dataset,
             tag,

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydicom import dcmread
+
+from dicomnb.errors import NotFound, ProtocolError
 from dicomnb.images.volume import VolumeBuilder
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.query import Query
 from dicomnb.transfer.events import Progress
+from dicomnb.transfer.identity import NO_INSTANCE, check_asked, identified, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydicom.dataset import Dataset
 
     from dicomnb.images.volume import Volume
     from dicomnb.limits import Limits
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
-    from dicomnb.source import Source
+    from dicomnb.source import Rendering, Source
     from dicomnb.transfer.events import Tell
     from dicomnb.wire.parts import Part
 
-__all__ = ["ReadPlan", "read", "read_plan", "volume"]
+__all__ = ["ReadPlan", "datasets", "picture", "read", "read_plan", "volume"]
 
 
 @dataclass(frozen=True)
@@ -60,19 +67,59 @@ def read(
     workers: int,
     cancel: Cancel | None = None,
 ) -> None:
-    """Hand every part of the plan to ``consume``, which may be called from several threads."""
+    """Hand every part of the plan to ``consume``, which may be called from several threads.
+
+    Raises:
+        ProtocolError: an instance came that was not asked for.
+    """
 
     def ask(ref: Ref, inner: Cancel | None) -> None:
         # Closing the iterator frees its connection, also when `consume` raises.
-        with closed_after(source.instances(ref, cancel=inner)) as parts:
+        with closed_after(parts_of(source, ref, cancel=inner)) as parts:
             for part in parts:
-                consume(part)
+                consume(identified(part, ref))
 
     if len(plan.requests) == 1:
         ask(plan.requests[0], cancel)
         return
-    for _ in side_by_side(ask, plan.requests, workers=workers, cancel=cancel, ordered=False):
-        pass
+    every = side_by_side(ask, plan.requests, workers=workers, cancel=cancel, ordered=False)
+    with closed_after(every):
+        for _ in every:
+            pass
+
+
+def datasets(source: Source, ref: Ref, *, pixels: bool, transfer_syntax: str) -> Iterator[Dataset]:
+    """The instances of ``ref`` as data sets, in the order of the source.
+
+    Raises:
+        ProtocolError: an instance came that was not asked for, or no DICOM.
+        NotFound: none came.
+    """
+    with closed_after(parts_of(source, ref, transfer_syntax=transfer_syntax)) as parts:
+        for part in parts:
+            try:
+                dataset = dcmread(io.BytesIO(part.read()), stop_before_pixels=not pixels)
+            except NO_INSTANCE as error:
+                raise ProtocolError(
+                    f"A part of {ref.path} is no DICOM instance: {error}", url=source.address
+                ) from error
+            check_asked(dataset, ref)
+            yield dataset
+
+
+def picture(source: Source, ref: Ref, asked: Rendering) -> bytes:
+    """A picture's own bytes, as the source draws it; see `Archive.rendered`.
+
+    Raises:
+        ValueError: a format that is not ``"png"`` or ``"jpeg"``.
+        NotFound: no picture came.
+    """
+    if asked.format not in ("png", "jpeg"):
+        raise ValueError(f"format={asked.format!r}: it is 'png' or 'jpeg'.")
+    with closed_after(source.rendered(ref, asked)) as parts:
+        for part in parts:
+            return part.read()
+    raise NotFound(f"No picture came for {ref.path}.", url=source.address)
 
 
 def volume(

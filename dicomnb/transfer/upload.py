@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import pandas as pd
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from dicomnb.errors import NoDicom
-from dicomnb.pool import side_by_side
+from dicomnb.errors import DicomWebError, NoDicom
+from dicomnb.local.scan import scan
+from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.events import Progress
 from dicomnb.wire.storing import BytesUpload, FileUpload, Outcome, Upload
 
@@ -43,6 +45,8 @@ OUTCOME_COLUMNS = {
 def uploads_of(what: Any) -> tuple[list[Upload], list[str]]:
     """The instances in a file, folder, glob, data set, bytes, or several of these.
 
+    A file that is found in several ways (a glob and a folder, a link) counts once.
+
     Returns:
         What can be stored, and the names of files in folders and globs that are not DICOM.
 
@@ -50,7 +54,7 @@ def uploads_of(what: Any) -> tuple[list[Upload], list[str]]:
         NoDicom: nothing there is DICOM, or a file that was named itself is not.
     """
     passed_over: list[str] = []
-    found = list(_uploads(what, passed_over))
+    found = list(_uploads(what, _Files(passed_over)))
     if not found:
         beside = f" ({len(passed_over)} other files were passed over)" if passed_over else ""
         raise NoDicom(f"Nothing to store: no DICOM instance in {_shown(what)}{beside}.")
@@ -61,16 +65,18 @@ def _shown(what: Any) -> str:
     return repr(what) if isinstance(what, str | Path) else f"the {type(what).__name__} given"
 
 
-def _uploads(what: Any, passed_over: list[str]) -> Iterator[Upload]:
+def _uploads(what: Any, files: _Files) -> Iterator[Upload]:
     if isinstance(what, Dataset):
         yield _encoded(what)
-    elif isinstance(what, bytes):
-        yield _checked_bytes(what)
+    elif isinstance(what, bytes | bytearray | memoryview):
+        yield _checked_bytes(bytes(what))
+    elif hasattr(what, "read"):
+        yield _checked_bytes(what.read())
     elif isinstance(what, str | Path):
-        yield from _paths(what, passed_over)
-    elif isinstance(what, Iterable):
+        yield from files.named(what)
+    elif isinstance(what, Iterable) and not isinstance(what, Mapping | pd.DataFrame):
         for item in what:
-            yield from _uploads(item, passed_over)
+            yield from _uploads(item, files)
     else:
         raise TypeError(
             f"{type(what).__name__} cannot be stored: give a file, a folder, a glob, a pydicom "
@@ -78,34 +84,71 @@ def _uploads(what: Any, passed_over: list[str]) -> Iterator[Upload]:
         )
 
 
-def _paths(what: str | Path, passed_over: list[str]) -> Iterator[Upload]:
-    path = Path(what).expanduser()
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-    elif path.exists():
-        if not _is_dicom(path):
-            raise NoDicom(f"{str(path)!r} is not a DICOM file.")
-        yield FileUpload(path)
-        return
-    else:
-        files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-        if not files:
-            raise FileNotFoundError(f"No file, folder or glob {str(path)!r}.")
-    for file in files:
-        if file.is_dir():
-            yield from _paths(file, passed_over)
-        elif _is_dicom(file):
-            yield FileUpload(file)
+class _Files:
+    """Files to be stored, each once.
+
+    Args:
+        passed_over: where the names of files that are not DICOM go.
+    """
+
+    def __init__(self, passed_over: list[str]) -> None:
+        self._passed_over = passed_over
+        self._seen: set[str] = set()
+
+    def named(self, what: str | Path) -> Iterator[Upload]:
+        """The instances in a file, folder or glob that was named itself."""
+        path = Path(what).expanduser()
+        if path.is_dir():
+            yield from self._found(self._below(path))
+        elif path.exists():
+            if not _is_part10(path):
+                raise NoDicom(
+                    f"{str(path)!r} is not a DICOM file of PS3.10: it lacks the preamble. "
+                    "If it is a bare data set, read it with pydicom.dcmread(…, force=True), give "
+                    "it file_meta, and store that."
+                )
+            if _is_directory_file(path):
+                raise NoDicom(f"{str(path)!r} is an index of files; store its folder instead.")
+            yield from self._found([path])
         else:
-            passed_over.append(str(file))
+            names = sorted(glob.glob(str(path), recursive=True))
+            if not names:
+                raise FileNotFoundError(f"No file, folder or glob {str(path)!r}.")
+            for one in map(Path, names):
+                yield from self._found(self._below(one) if one.is_dir() else [one])
+
+    def _below(self, folder: Path) -> list[Path]:
+        """All files below a folder in order, by the rules of a connected one.
+
+        Names that begin with a dot are passed over: hidden files, the trash, files being
+        written. Links to folders are followed, and links in a circle end.
+        """
+        found = scan(os.fsencode(folder))
+        self._passed_over += [str(folder / os.fsdecode(name)) for name in found.unreadable]
+        return [folder / os.fsdecode(name) for name in sorted(found.files)]
+
+    def _found(self, paths: Iterable[Path]) -> Iterator[Upload]:
+        for path in paths:
+            real = os.path.realpath(path)
+            if real in self._seen:
+                continue
+            self._seen.add(real)
+            # A link that leads nowhere, or round in circles, is no file.
+            if path.is_file() and _is_part10(path) and not _is_directory_file(path):
+                yield FileUpload(path)
+            else:
+                self._passed_over.append(str(path))
 
 
-def _is_dicom(path: Path) -> bool:
-    """Whether a file is a Part 10 instance; a DICOMDIR is an index, not an instance."""
+def _is_part10(path: Path) -> bool:
+    """Whether a file begins as PS3.10 section 7.1 has it."""
     with path.open("rb") as file:
-        if file.read(132)[128:] != b"DICM":
-            return False
-    return path.name.upper() != "DICOMDIR"
+        return file.read(132)[128:] == b"DICM"
+
+
+def _is_directory_file(path: Path) -> bool:
+    """Whether a file is a DICOMDIR: an index, not an instance (PS3.10 section 8.6)."""
+    return path.name.upper() == "DICOMDIR"
 
 
 def _checked_bytes(data: bytes) -> BytesUpload:
@@ -119,10 +162,11 @@ def _encoded(dataset: Dataset) -> BytesUpload:
     buffer = io.BytesIO()
     try:
         dataset.save_as(buffer, enforce_file_format=True)
-    except (AttributeError, ValueError, InvalidDicomError) as error:
+    except (AttributeError, TypeError, ValueError, OSError, InvalidDicomError) as error:
+        # What pydicom says goes on with a traceback and the value itself, a patient's perhaps.
         raise NoDicom(
-            f"The data set cannot be written as a DICOM file: {error} Give it "
-            "`file_meta.TransferSyntaxUID`, SOPClassUID and the UIDs first."
+            f"The data set cannot be written as a DICOM file: {str(error).splitlines()[0]}. It "
+            "needs `file_meta.TransferSyntaxUID`, SOPClassUID, UIDs, values that their VRs hold."
         ) from error
     return BytesUpload(buffer.getvalue(), str(dataset.get("SOPInstanceUID", "data set")))
 
@@ -153,18 +197,31 @@ def upload(
 
     Returns:
         One row an instance, in order: its UIDs, ``Outcome``, ``Code``, ``Reason``,
-        ``RetrieveURL`` and ``Name`` (file or SOPInstanceUID).
+        ``RetrieveURL`` and ``Name`` (file or SOPInstanceUID). A batch that fails as a whole
+        is ``failed``, with the error as its reason: the outcomes of the others are not lost.
+
+    Raises:
+        DicomWebError: the first batch fails as a whole, and so would the others.
     """
+    refused: list[DicomWebError] = []
 
     def send(batch: list[Upload], inner: Cancel) -> tuple[list[Upload], list[Outcome]]:
-        return batch, source.store(batch, study=study, cancel=inner)
+        try:
+            return batch, source.store(batch, study=study, cancel=inner)
+        except DicomWebError as error:
+            refused.append(error)
+            return batch, [Outcome("failed", reason=str(error)) for _ in batch]
 
     rows: list[dict[str, object]] = []
     moved = 0
-    for batch, outcomes in side_by_side(send, _batches(uploads), workers=workers, cancel=cancel):
-        rows += [_row(one, outcome) for one, outcome in zip(batch, outcomes, strict=True)]
-        moved += sum(one.length for one in batch)
-        tell(Progress(len(rows), moved, len(uploads)))
+    every = side_by_side(send, _batches(uploads), workers=workers, cancel=cancel)
+    with closed_after(every):
+        for batch, outcomes in every:
+            if refused and not rows:
+                raise refused[0]
+            rows += [_row(one, outcome) for one, outcome in zip(batch, outcomes, strict=True)]
+            moved += sum(one.length for one in batch)
+            tell(Progress(len(rows), moved, len(uploads)))
     return pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS)).astype(OUTCOME_COLUMNS)
 
 

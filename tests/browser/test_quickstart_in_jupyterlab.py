@@ -121,8 +121,10 @@ def test_quickstart(lab: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         ).all_inner_texts()
         card = page.locator(".jp-OutputArea-output", has_text="dicomnb.Archive").first
         colours = card.evaluate(
-            """found => { const box = found.querySelector('div'); const style = getComputedStyle(box);
-                          return [style.color, style.backgroundColor]; }"""
+            """found => {
+                const style = getComputedStyle(found.querySelector('div'));
+                return [style.color, style.backgroundColor];
+            }"""
         )
         figures = page.locator(".jp-OutputArea-output img").count()
         tables = page.locator(".jp-OutputArea-output table.dataframe").count()

@@ -124,7 +124,7 @@ def test_instances_of_a_series(archive: dn.Archive, truth: Truth) -> None:
 
 def test_a_search_cannot_go_upwards(archive: dn.Archive) -> None:
     scan = archive.series(limit=1)
-    with pytest.raises(dn.BadQuery, match="holds no"):
+    with pytest.raises(dn.BadQuery, match="hold no"):
         archive.studies(scan)
 
 

@@ -123,3 +123,15 @@ def test_a_wait_ends_when_cancelled() -> None:
 def test_what_cannot_be_closed_is_let_be() -> None:
     with closed_after(iter([1, 2])) as numbers:
         assert list(numbers) == [1, 2]
+
+
+def test_waiting_for_a_slow_one_costs_nothing() -> None:
+    """Finished ones that wait for their turn must not keep the caller busy."""
+
+    def work(number: int, cancel: Cancel) -> int:
+        time.sleep(1.0 if number == 0 else 0.0)
+        return number
+
+    before = time.process_time()
+    assert list(side_by_side(work, range(6), workers=3)) == list(range(6))
+    assert time.process_time() - before < 0.4

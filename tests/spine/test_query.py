@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from itertools import product
 
 import numpy as np
@@ -119,7 +120,10 @@ def test_limits_are_applied_here_when_a_search_is_split() -> None:
     query = build("series", {"Modality": ["CT", "MR"]}, limit=5, offset=2)
     made = plan(query, SearchAbilities())
     assert (made.limit, made.offset) == (5, 2)
-    assert all(one.limit is None and one.offset == 0 for one in made.queries)
+    # No request has to bring more than the first seven rows: those are all that can count.
+    assert [(one.limit, one.offset) for one in made.queries] == [(7, 0), (7, 0)]
+    checked = plan(build("series", {"Modality": ["C*", "MR"]}, limit=5, offset=2), GOOGLE)
+    assert [(one.limit, one.offset) for one in checked.queries] == [(None, 0)]
     alone = plan(build("series", {"Modality": "CT"}, limit=5, offset=2), SearchAbilities())
     assert (alone.limit, alone.offset) == (None, 0)
     assert [(one.limit, one.offset) for one in alone.queries] == [(5, 2)]
@@ -210,7 +214,15 @@ def test_a_server_reads_what_a_client_writes(filters: dict[str, object]) -> None
 
 
 def test_parameters_a_server_refuses() -> None:
-    for pair in [("limit", "x"), ("limit", "-1"), ("Nonsense", "1"), ("StudyDate", "yesterday")]:
+    for pair in [
+        ("limit", "x"),
+        ("limit", "-1"),
+        ("Nonsense", "1"),
+        ("StudyDate", "yesterday"),
+        ("Rows", "abc"),
+        ("PixelData", "1"),
+        ("RequestAttributesSequence", "1"),
+    ]:
         with pytest.raises(BadQuery):
             from_parameters("study", None, [pair])
 
@@ -247,3 +259,76 @@ def test_nested_attributes_match_in_any_item() -> None:
     row = {"00400275": {"vr": "SQ", "Value": [{}, item]}}
     query = build("series", {"RequestAttributesSequence.ScheduledProcedureStepID": "S?"})
     assert matches(row, query.filters)
+
+
+def test_uids_in_one_text_are_as_many_uids() -> None:
+    query = build("study", {"StudyInstanceUID": "1.1,1.2"})
+    assert query.filters[0].values == ("1.1", "1.2")
+    assert [one["StudyInstanceUID"] for one in sent(query, GOOGLE)] == ["1.1", "1.2"]
+    assert matches({"0020000D": {"vr": "UI", "Value": ["1.2"]}}, query.filters)
+
+
+def test_a_comma_at_the_end_of_a_list_asks_for_no_more() -> None:
+    read = from_parameters("study", None, [("StudyInstanceUID", "1.1,")])
+    assert read.filters[0].values == ("1.1",)
+
+
+def test_an_empty_value_is_asked_for_as_a_field() -> None:
+    made = plan(build("study", {"PatientID": "", "StudyDescription": ["", "x"]}), GOOGLE)
+    assert parameters(made.queries[0]) == [
+        ("includefield", "PatientID"),
+        ("includefield", "StudyDescription"),
+    ]
+    assert made.check == ()
+    assert made.bounded
+
+
+def test_names_meant_exactly_are_checked_when_another_made_the_request_fuzzy() -> None:
+    abilities = SearchAbilities(wildcards=False, fuzzy=True)
+    filters = {"PatientName": "Zhang*", "ReferringPhysicianName": "Smith^John"}
+    made = plan(build("study", filters), abilities)
+    assert made.queries[0].fuzzy
+    assert {one.name for one in made.check} == set(filters)
+
+
+def test_too_many_names_are_checked_as_they_were_asked() -> None:
+    names = [f"A{number}*" for number in range(200)]
+    made = plan(build("study", {"PatientName": names}), GOOGLE)
+    assert [one.values for one in made.check] == [tuple(names)]
+
+
+def test_one_attribute_asked_twice_must_match_both() -> None:
+    filters = {"StudyInstanceUID": ["1.1", "1.2"], "0020000D": ["1.2", "1.3"]}
+    made = plan(build("study", filters), SearchAbilities())
+    assert [parameters(one)[0] for one in made.queries] == [("StudyInstanceUID", "1.1,1.2")]
+    assert [one.values for one in made.check] == [("1.2", "1.3")]
+
+
+def test_numbers_of_numpy_are_numbers_of_rows() -> None:
+    query = build("study", {}, limit=np.int64(3), offset=np.int64(1))  # type: ignore[arg-type]
+    assert (type(query.limit), query.limit, query.offset) == (int, 3, 1)
+
+
+def test_levels_are_these() -> None:
+    with pytest.raises(BadQuery, match="'study', 'series', 'instance'"):
+        build("studies", {})  # type: ignore[arg-type]
+
+
+def test_a_uid_is_found_among_very_many_at_once() -> None:
+    query = build("study", {"StudyInstanceUID": [f"1.{number}" for number in range(200_000)]})
+    row = {"0020000D": {"vr": "UI", "Value": ["1.199999"]}}
+    begin = time.process_time()
+    assert all(matches(row, query.filters) for _ in range(1000))
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize("keyword", ["Modality", "SeriesDescription", "SOPInstanceUID"])
+def test_what_differs_within_a_study_is_no_filter_for_it(keyword: str) -> None:
+    value = "1.2" if keyword.endswith("UID") else "CT"
+    with pytest.raises(BadQuery, match="not to a study"):
+        build("study", {keyword: value})
+    with pytest.raises(BadQuery, match="not to a study"):
+        from_parameters("study", None, [(keyword, value)])
+    assert build("instance", {keyword: value}).filters
+    with pytest.raises(BadQuery, match="ModalitiesInStudy"):
+        build("study", {"Modality": "CT"})

@@ -137,3 +137,66 @@ def test_one_ref() -> None:
         one_ref(Ref("1"), level="instance")
     with pytest.raises(RefError, match="int"):
         refs_of(5)
+
+
+SERIES = pd.DataFrame(
+    {
+        "StudyInstanceUID": ["1.2.3.1", "1.2.3.1"],
+        "SeriesInstanceUID": ["1.2.3.1.1", "1.2.3.1.2"],
+        "Modality": ["CT", "MR"],
+    }
+)
+
+
+def test_a_uid_moved_to_the_index_is_still_a_column() -> None:
+    for keys in ("SeriesInstanceUID", ["StudyInstanceUID", "SeriesInstanceUID"]):
+        assert refs_of(SERIES.set_index(keys)) == refs_of(SERIES)
+    assert refs_of(SERIES.groupby("SeriesInstanceUID").first()) == refs_of(SERIES)
+    with pytest.raises(RefError, match="two columns"):
+        refs_of(SERIES.set_index("SeriesInstanceUID", drop=False))
+
+
+def test_a_row_or_group_named_by_a_uid_never_becomes_the_whole_study() -> None:
+    moved = SERIES.set_index("SeriesInstanceUID")
+    with pytest.raises(RefError, match=r"1\.2\.3\.1\.1, which no column holds"):
+        refs_of(moved.iloc[0])
+    with pytest.raises(RefError, match="which no column holds"):
+        refs_of(SERIES.set_index(["SeriesInstanceUID", "Modality"]).iloc[0])
+    with pytest.raises(RefError, match="which no column holds"):
+        SERIES.groupby("SeriesInstanceUID")[["StudyInstanceUID"]].apply(refs_of)
+    assert refs_of(SERIES.set_index("SeriesInstanceUID", drop=False).iloc[0]) == refs_of(
+        SERIES.iloc[0]
+    )
+    assert refs_of(SERIES.set_index("Modality").iloc[0]) == refs_of(SERIES.iloc[0])
+
+
+def test_a_row_with_two_values_of_one_name_is_an_error() -> None:
+    row = pd.concat([SERIES.iloc[0], pd.Series({"SeriesInstanceUID": "1.2.3.9"})])
+    with pytest.raises(RefError, match="two values"):
+        refs_of(row)
+
+
+@pytest.mark.parametrize("kind", ["category", "string", "string[pyarrow]"])
+def test_uids_of_any_column_type(kind: str) -> None:
+    if kind == "string[pyarrow]":
+        pytest.importorskip("pyarrow")
+    table = SERIES.astype({"StudyInstanceUID": kind, "SeriesInstanceUID": kind})
+    assert refs_of(table) == refs_of(SERIES)
+    table.loc[1, "SeriesInstanceUID"] = None
+    with pytest.raises(RefError, match="SeriesInstanceUID is missing in row 1"):
+        refs_of(table)
+
+
+def test_addresses_that_only_look_like_this_one() -> None:
+    for url in (f"{BASE}-evil/studies/1.2", f"{BASE}/../x/studies/1.2", f"{BASE}/studies/1.2?a=b"):
+        with pytest.raises(RefError):
+            refs_of(url, base=BASE)
+    with pytest.raises(OriginRefused) as caught:
+        refs_of("https://me:secret@pacs.example/dicom-web/studies/1.2?token=secret", base=BASE)
+    assert "secret" not in str(caught.value)
+
+
+def test_uids_made_of_uuids_are_known_as_uids_too() -> None:
+    made = SERIES.replace({"1.2.3.1.1": "2.25.205503203198375233432671152389379115968"})
+    with pytest.raises(RefError, match="which no column holds"):
+        refs_of(made.set_index("SeriesInstanceUID").iloc[0])

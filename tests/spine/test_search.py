@@ -139,7 +139,7 @@ def test_progress_is_told_in_rows() -> None:
 
 
 def test_upwards_is_refused() -> None:
-    with pytest.raises(BadQuery, match="series holds no studies"):
+    with pytest.raises(BadQuery, match="Series hold no studies"):
         listing(Poor()).table(build("study", {}), Ref("1.1", "1.1.1"), None)
 
 
@@ -152,3 +152,58 @@ def test_rows_stay_bytes_until_the_table(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("dicomnb.search.select", refuse)
     monkeypatch.setattr("dicomnb.search._KEYS", msgspec.json.Decoder(int))
     assert len(listing(Poor()).table(build("series", {}), None, None)) == len(ROWS)
+
+
+def test_a_series_under_two_studies_is_two_rows() -> None:
+    class Twice(Poor):
+        def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
+            row = {"0020000E": {"vr": "UI", "Value": ["1.9"]}}
+            yield Page(json.dumps([row]).encode(), 1)
+
+    table = listing(Twice()).table(build("series", {}), [Ref("1.1"), Ref("1.2")], None)
+    assert table["StudyInstanceUID"].tolist() == ["1.1", "1.2"]
+
+
+def test_what_no_row_has_is_told_and_not_taken_for_no_match() -> None:
+    attributes = {level: frozenset({"00080060"}) for level in ("study", "series", "instance")}
+    source = Poor(SearchAbilities(attributes=attributes))  # type: ignore[arg-type]
+    query = build("series", {"BodyPartExamined": "CHEST", "Modality": "CT"})
+    with pytest.warns(DicomnbWarning, match="No row that came has BodyPartExamined"):
+        assert len(listing(source).table(query, None, None)) == 0
+
+
+def test_no_rows_wanted_asks_nothing() -> None:
+    source = Poor()
+    query = build("series", {"Modality": ["CT", "MR"]}, limit=0)
+    assert len(listing(source).table(query, None, None)) == 0
+    assert source.asked == []
+
+
+def test_a_few_rows_of_many_parents_are_a_few_rows_each() -> None:
+    source = Poor()
+    query = build("series", {}, limit=2, offset=1)
+    table = listing(source).table(query, [Ref("1.1"), Ref("1.2")], None)
+    assert len(table) == 2
+    assert {(one.limit, one.offset) for one in source.asked} == {(3, 0)}
+
+
+def test_a_search_that_is_left_lets_go_of_its_connection() -> None:
+    class Open(Poor):
+        closed = 0
+
+        def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
+            try:
+                yield from super().search(query, cancel=cancel)
+            finally:
+                self.closed += 1
+
+    source = Open()
+    pages = listing(source).tables(build("series", {}), None)
+    next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    assert source.closed == 1
+
+
+def test_mistakes_are_told_before_the_first_page() -> None:
+    with pytest.raises(BadQuery):
+        listing(Poor()).tables(build("study", {}), Ref("1.1", "1.1.1"))
