@@ -18,6 +18,7 @@ from dicomnb.local.header import BIG_ENDIAN, EXPLICIT
 from dicomnb.local.reading import location, read_header, read_whole
 from dicomnb.wire.dicomjson import bulk_value
 from dicomnb.wire.elements import swapped
+from dicomnb.wire.frame_types import FRAME_TYPES
 from dicomnb.wire.media import OCTET_STREAM
 from dicomnb.wire.parts import BytesPart, FilePart
 
@@ -32,17 +33,6 @@ __all__ = ["FrameReader"]
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _EXTENDED_OFFSETS, _EXTENDED_LENGTHS = "7FE00001", "7FE00002"
 _PIXELS = ("7FE00010", "7FE00008", "7FE00009")
-_JPEG = "1.2.840.10008.1.2.4."
-_MEDIA_TYPES = {
-    **dict.fromkeys((f"{_JPEG}{number}" for number in (50, 51, 57, 70)), "image/jpeg"),
-    **dict.fromkeys((f"{_JPEG}{number}" for number in (80, 81)), "image/jls"),
-    **dict.fromkeys((f"{_JPEG}{number}" for number in (90, 91)), "image/jp2"),
-    **dict.fromkeys((f"{_JPEG}{number}" for number in (92, 93)), "image/jpx"),
-    **dict.fromkeys((f"{_JPEG}{number}" for number in (110, 111, 112)), "image/jxl"),
-    **dict.fromkeys((f"{_JPEG}{number}" for number in (201, 202, 203)), "image/jphc"),
-    "1.2.840.10008.1.2.5": "image/dicom-rle",
-}
-"""Media types of codestreams (PS3.18 table 8.7.3-5)."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +212,7 @@ class FrameReader:
         )
 
     def _part(self, data: bytes | memoryview, syntax: str) -> Part:
-        media_type = _MEDIA_TYPES.get(syntax, OCTET_STREAM)
+        media_type = FRAME_TYPES.get(syntax, OCTET_STREAM)
         return BytesPart(
             data, media_type=media_type, transfer_syntax=syntax, location=location(self._located)
         )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dicomnb.server.answers import Refused
+from dicomnb.wire.frame_types import FRAME_TYPES
 from dicomnb.wire.media import DICOM, DICOM_JSON, OCTET_STREAM, MediaType, accepted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from dicomnb.server.exchange import Exchange
 
 __all__ = [
-    "FRAME_TYPES",
     "NATIVE",
     "Shape",
     "content_type",
@@ -26,27 +25,6 @@ __all__ = [
 
 NATIVE = "1.2.840.10008.1.2.1"
 """Explicit VR Little Endian: pixels as they are, the default for application/octet-stream."""
-
-_JPEG = "1.2.840.10008.1.2.4."
-FRAME_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys((f"{_JPEG}{n}" for n in (50, 51, 57, 70)), "image/jpeg"),
-        **dict.fromkeys((f"{_JPEG}{n}" for n in (80, 81)), "image/jls"),
-        **dict.fromkeys((f"{_JPEG}{n}" for n in (90, 91)), "image/jp2"),
-        **dict.fromkeys((f"{_JPEG}{n}" for n in (92, 93)), "image/jpx"),
-        **dict.fromkeys((f"{_JPEG}{n}" for n in (201, 202)), "image/jphc"),
-        f"{_JPEG}203": "image/jphc",
-        f"{_JPEG}110": "image/jxl",
-        f"{_JPEG}111": "image/jxl",
-        f"{_JPEG}112": "image/jxl",
-        "1.2.840.10008.1.2.5": "image/dicom-rle",
-        **dict.fromkeys((f"{_JPEG}{n}" for n in ("100", "100.1", "101", "101.1")), "video/mpeg2"),
-        **dict.fromkeys((f"{_JPEG}{n}" for n in range(102, 107)), "video/mp4"),
-        **dict.fromkeys((f"{_JPEG}{n}.1" for n in range(102, 107)), "video/mp4"),
-        **dict.fromkeys((f"{_JPEG}{n}" for n in (107, 108)), "video/H265"),
-    }
-)
-"""Transfer syntax → media type of a compressed frame (PS3.18 tables 8.7.3-2 to -4, -5)."""
 
 
 @dataclass(frozen=True)

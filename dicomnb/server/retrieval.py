@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicomnb.errors import DecodeError, NotFound, ProtocolError, Unsupported
 from dicomnb.server.answers import Answer, Begun, Refused, streamed
 from dicomnb.server.negotiation import (
-    FRAME_TYPES,
     NATIVE,
     Shape,
     content_type,
     not_acceptable,
     shapes,
 )
+from dicomnb.wire.frame_types import FRAME_TYPES
 from dicomnb.wire.media import DICOM, OCTET_STREAM, multipart_related
 from dicomnb.wire.multipart import Outgoing, length_of, new_boundary, write
 

@@ -14,6 +14,7 @@ from dicomnb.errors import NotFound, ProtocolError
 from dicomnb.images.decode import allocate, decode_frame, frame_numbers
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.pool import closed_after
+from dicomnb.wire.frame_types import TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,19 +39,6 @@ _PIXELS = {
 
 _SOP_INSTANCE_UID = "00080018"
 
-# What a part without a transfer syntax is by its media type (PS3.18 table 8.7.3-2).
-_SYNTAX_OF_MEDIA_TYPE = {
-    "application/octet-stream": "1.2.840.10008.1.2.1",
-    "image/jpeg": "1.2.840.10008.1.2.4.70",
-    "image/dicom-rle": "1.2.840.10008.1.2.5",
-    "image/x-dicom-rle": "1.2.840.10008.1.2.5",
-    "image/jls": "1.2.840.10008.1.2.4.80",
-    "image/x-jls": "1.2.840.10008.1.2.4.80",
-    "image/jp2": "1.2.840.10008.1.2.4.90",
-    "image/jpx": "1.2.840.10008.1.2.4.92",
-    "image/jphc": "1.2.840.10008.1.2.4.201",
-}
-
 
 def frames(
     source: Source,
@@ -74,7 +62,7 @@ def frames(
     parts = source.frames(ref, wanted, cancel=cancel)
     with closed_after(parts):
         for place, part in enumerate(parts, 1):
-            syntax = part.transfer_syntax or _SYNTAX_OF_MEDIA_TYPE.get(part.media_type)
+            syntax = part.transfer_syntax or TRANSFER_SYNTAXES.get(part.media_type)
             if syntax is None:
                 raise ProtocolError(f"A frame came as {part.media_type!r}, which says no syntax.")
             if place > len(wanted):

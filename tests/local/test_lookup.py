@@ -97,7 +97,11 @@ MORE = st.fixed_dictionaries(
         "SOPInstanceUID": st.sampled_from(["1.1.0.0", ["1.2.0.1", "1.2.1.0"]]),
     },
 )
-BELOW = {"study": ("SeriesInstanceUID", "SOPInstanceUID"), "series": ("SOPInstanceUID",)}
+BELOW_SERIES = ("SOPInstanceUID", "InstanceNumber")
+BELOW = {
+    "study": ("SeriesInstanceUID", "Modality", "SeriesDescription", "SeriesNumber", *BELOW_SERIES),
+    "series": BELOW_SERIES,
+}
 
 
 @settings(max_examples=250, deadline=None)

@@ -67,9 +67,9 @@ def test_filters_limit_and_offset_reach_the_source(server: Server, http: request
     everything = http.get(f"{server.url}/instances").json()
     some = http.get(f"{server.url}/instances", params={"limit": 2, "offset": 1}).json()
     assert some == everything[1:3]
-    found = http.get(f"{server.url}/studies", params={"Modality": "CT", "accept": "*/*"}).json()
+    found = http.get(f"{server.url}/series", params={"Modality": "CT", "accept": "*/*"}).json()
     assert [row["00080060"]["Value"] for row in found] == [["CT"]]
-    by_tag = http.get(f"{server.url}/studies?00080060=CT").json()
+    by_tag = http.get(f"{server.url}/series?00080060=CT").json()
     assert by_tag == found
 
 
@@ -77,6 +77,7 @@ def test_filters_limit_and_offset_reach_the_source(server: Server, http: request
     "query",
     [
         "PatientNme=x",
+        "Modality=CT",
         "includefield=PatientNme",
         "limit=-1",
         "limit=ten",
