@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 
 from dicomnb.errors import ConnectionFailed, OriginRefused
 
@@ -19,6 +19,7 @@ __all__ = [
     "Address",
     "Origin",
     "base_address",
+    "joined",
     "parse_address",
     "with_parameters",
     "without_secrets",
@@ -102,25 +103,57 @@ def base_address(url: str) -> tuple[Address, tuple[str, str] | None]:
         ConnectionFailed: it is no address of a DICOMweb root. The text is not quoted beyond
             what is surely no secret.
     """
-    netloc = urlsplit(url).netloc if "://" in url and "[" not in url else ""
-    user, sign, host = netloc.rpartition("@")
-    if not host.isascii():
-        url = url.replace(host, host.encode("idna").decode("ascii"))
+    # A password with a slash in it makes what looks like a host of its beginning: show what
+    # follows the last @ and nothing else.
+    shown = without_secrets(url.strip().rpartition("@")[2])
     try:
-        address = parse_address(url.strip())
-    except OriginRefused as error:
+        user, sign, ascii_url = _with_ascii_host(url.strip())
+        address = parse_address(ascii_url)
+    except (OriginRefused, ValueError):
         raise ConnectionFailed(
-            "This is no address of a server: give http://… or https://…, up to the DICOMweb root.",
-            url=error.url,
+            "This is no address of a server: give http://… or https://…, up to the DICOMweb "
+            "root. Signs like / ? # @ in a password are written %2F %3F %23 %40; better, "
+            "credentials go into auth=.",
+            url=shown,
         ) from None
     if address.query:
         raise ConnectionFailed(
-            "The address of a DICOMweb root has no query; credentials go into auth=.",
-            url=without_secrets(url),
+            "The address of a DICOMweb root has no query; credentials go into auth=.", url=shown
         )
     name, _, password = user.partition(":")
     found = (unquote(name), unquote(password)) if sign else None
     return address._replace(path=address.path.rstrip("/")), found
+
+
+def _with_ascii_host(url: str) -> tuple[str, str, str]:
+    """User information, its @, and the address with the host as it is looked up.
+
+    Raises:
+        ValueError: it has no such form, or one that others read as another name: with ß,
+            full-width letters and the like, whoever looks it up goes elsewhere.
+    """
+    parts = urlsplit(url)
+    user, sign, host = parts.netloc.rpartition("@")
+    name, colon, port = host.partition(":")
+    if name.isascii():
+        return user, sign, url
+    ascii_name = name.encode("idna").decode("ascii")
+    if ascii_name.encode("ascii").decode("idna") != name.lower():
+        raise ValueError("A host name of more than one reading.")
+    return user, sign, parts._replace(netloc=f"{ascii_name}{colon}{port}").geturl()
+
+
+def joined(base: str, url: str) -> str:
+    """An address that a server gave, perhaps relative to ``base``, as a whole one.
+
+    Raises:
+        OriginRefused: it cannot be read.
+    """
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        failure = OriginRefused("An address that cannot be read.", url=without_secrets(url))
+    raise failure
 
 
 def with_parameters(url: str, parameters: Iterable[tuple[str, str]]) -> str:

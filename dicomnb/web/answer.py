@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import re
 import zlib
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from dicomnb.errors import LimitExceeded, ProtocolError
+from dicomnb.web.secrecy import concealed, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +28,13 @@ __all__ = ["Answer"]
 PIECE_BYTES = 512 << 10
 """What is asked of the network at once; requests' own 10 KiB pieces cost seven times as much."""
 _LEFT_OVER = 64 << 10
+_WARNING_CHARACTERS = 4096
+_MEMBER = b"\x1f"
+"""How a further member of a gzip body begins."""
 _BROKEN = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
+_MALFORMED = (ValueError, OverflowError)
+"""What http.client raises for sizes of chunks that are none."""
+_FINISH_SECONDS = 1.0
 
 
 class Answer:
@@ -52,6 +60,7 @@ class Answer:
         self._response = response
         self._release = release
         self._cancel = cancel
+        self._secrets = secrets_in(response.request.headers)
         self._received = 0
         self._announced = _announced(response)
         self._inflate = self._inflater()
@@ -69,11 +78,11 @@ class Answer:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The texts of ``Warning: 299 …`` headers (PS3.18 section 8.3.4.4)."""
-        text = self.headers.get("Warning") or ""
+        text = (self.headers.get("Warning") or "")[:_WARNING_CHARACTERS]
         found = re.findall(r'299 [^"]*"((?:[^"\\]|\\.)*)"', text)
         if not found and text.strip():
             found = [text]
-        return tuple(re.sub(r"\\(.)", r"\1", one).strip() for one in found)
+        return tuple(self.concealed(re.sub(r"\\(.)", r"\1", one)).strip() for one in found)
 
     def readinto(self, buffer: Buffer, /) -> int:
         """Put bytes of the body, unpacked, into ``buffer``; 0 at the end.
@@ -82,8 +91,6 @@ class Answer:
             ProtocolError: the answer broke off, or is shorter than its Content-Length.
             Cancelled: asked to stop.
         """
-        if self._cancel is not None:
-            self._cancel.check()
         view = memoryview(buffer).cast("B")
         if not len(view):
             return 0
@@ -119,13 +126,16 @@ class Answer:
         """
         is_framed = self._announced is not None or self._response.raw.chunked
         if is_framed and not self._response.raw.closed:
-            waste = bytearray(_LEFT_OVER)
+            left, end = _LEFT_OVER, monotonic() + _FINISH_SECONDS
+            if self._announced is not None:
+                left = min(left, self._announced - self._received)
             try:
-                while self._received < (self._announced or 1 << 62):
-                    count = self._response.raw.readinto(waste)
-                    if not count or count == _LEFT_OVER:
+                while left > 0 and monotonic() < end:
+                    waste = self._response.raw.read1(left)
+                    if not waste:
                         break
-            except _BROKEN:
+                    left -= len(waste)
+            except (*_BROKEN, *_MALFORMED):
                 pass  # what was wanted is here; the connection is given up below
         self.close()
 
@@ -150,7 +160,16 @@ class Answer:
 
     def error(self, what: str, *, words: str = "") -> ProtocolError:
         """A `ProtocolError` about this answer."""
-        return ProtocolError(what, url=self.url, status=self.status, server_words=words)
+        return ProtocolError(
+            self.concealed(what),
+            url=self.url,
+            status=self.status,
+            server_words=self.concealed(words),
+        )
+
+    def concealed(self, text: str) -> str:
+        """A text of the server's without the credentials that it was sent, should it echo them."""
+        return concealed(text, self._secrets)
 
     def _inflater(self) -> _Inflater | None:
         encoding = (self.headers.get("Content-Encoding") or "identity").strip().lower()
@@ -162,16 +181,22 @@ class Answer:
         return _Inflater(self)
 
     def _raw(self, view: memoryview) -> int:
-        """Bytes as they came over the line."""
-        broke = ""
+        """Bytes as they came over the line, as soon as there are any."""
+        if self._cancel is not None:
+            self._cancel.check()
+        broke, count = "", 0
         try:
-            count = int(self._response.raw.readinto(view) or 0)
+            data = self._response.raw.read1(len(view)) or b""
+            count = len(data)
+            view[:count] = data
         except (TimeoutError, urllib3.exceptions.ReadTimeoutError):
             broke, count = "nothing more came in time", 0
         except urllib3.exceptions.IncompleteRead:
             broke, count = "it is shorter than it said", 0
         except _BROKEN:
             broke, count = "the connection broke off", 0
+        except _MALFORMED:
+            broke, count = "it is malformed", 0
         self._received += count
         if not count and not broke and self._received < (self._announced or 0):
             broke = "the connection was closed"
@@ -189,7 +214,7 @@ def _announced(response: requests.Response) -> int | None:
     """Content-Length of the body, or None when it has none or is sent in chunks."""
     text = response.headers.get("Content-Length", "").strip()
     raw: Any = response.raw
-    if not text.isdecimal() or getattr(raw, "chunked", False):
+    if not text.isdecimal() or len(text) > 18 or getattr(raw, "chunked", False):
         return None
     if response.status_code in (204, 304) or response.request.method == "HEAD":
         return 0
@@ -205,9 +230,12 @@ class _Inflater:
         self._packed = b""
         self._room = bytearray(64 << 10)
         self._begun = False
+        self._ended = False
 
     def readinto(self, view: memoryview) -> int:
         while True:
+            if self._ended:
+                return 0
             if not self._packed:
                 count = self._answer._raw(memoryview(self._room))
                 if not count:
@@ -223,7 +251,9 @@ class _Inflater:
 
     def _next(self, most: int) -> bytes:
         if self._inflate.eof:
-            # A further member; what is no member (padding) ends the body.
+            if not self._packed.startswith(_MEMBER):  # padding ends the body
+                self._packed, self._ended = b"", True
+                return b""
             self._inflate = zlib.decompressobj(47)
         damaged = False
         data = b""

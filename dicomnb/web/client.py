@@ -18,6 +18,7 @@ from dicomnb.web.auth import recipe
 from dicomnb.web.failures import beginning, error_of, words_of
 from dicomnb.web.storing import Batch
 from dicomnb.web.transport import Transport
+from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.media import DICOM_JSON
 from dicomnb.wire.store_answer import decode, is_answer
 
@@ -122,7 +123,7 @@ class WebSource:
 
         def ask(one: Query) -> paging.Received:
             with self._asked(one, cancel) as answer:
-                return paging.Received(self._body(answer), answer.warnings)
+                return paging.Received(self._body(answer), answer.warnings, answer.concealed)
 
         url = f"{self.address}/{_search_path(query)}"
         yield from paging.pages(ask, query, family.abilities.search, url=url)
@@ -130,7 +131,7 @@ class WebSource:
     def metadata(self, ref: Ref, *, cancel: Cancel | None = None) -> Iterator[Page]:
         """One page with all instances' attributes; bulk data stands as BulkDataURI."""
         with self._send("GET", f"{ref.path}/metadata", _JSON_HEADERS, cancel=cancel) as answer:
-            rows, count = paging.rows_in(self._body(answer), url=answer.url)
+            rows, count = self._rows(answer)
         yield Page(rows, count)
 
     def instances(
@@ -220,7 +221,7 @@ class WebSource:
             body = self._body(answer)
         words = "; ".join(answer.warnings)
         if answer.status in _STORE_ANSWERS and not is_answer(body):
-            words = words or words_of(body)
+            words = words or answer.concealed(words_of(body))
         elif not is_answer(body) and body.lstrip()[:1] == b"<":
             raise answer.error(f"The answer to a store is no DICOM JSON: {beginning(body)!r}")
         answered = decode(body, answer.content_type, answer.status, batch.sent, words=words)
@@ -259,7 +260,7 @@ class WebSource:
         """Search once; the Server header of an answer that is DICOMweb's."""
         try:
             with self._asked(query, None) as answer:
-                paging.rows_in(self._body(answer), url=answer.url)
+                self._rows(answer)
                 return answer.headers.get("Server")
         except (NotFound, ProtocolError) as error:
             raise type(error)(
@@ -278,7 +279,7 @@ class WebSource:
         try:
             with self._send("GET", path, {"Accept": "application/json"}) as answer:
                 said = msgspec.json.decode(answer.read(self._options.limits.error_bytes))
-        except (DicomWebError, msgspec.DecodeError, UnicodeDecodeError):
+        except (DicomWebError, *NO_JSON):
             return None
         is_orthanc = isinstance(said, dict) and {"ApiVersion", "DicomAet"} <= said.keys()
         return "orthanc" if is_orthanc else None
@@ -297,6 +298,9 @@ class WebSource:
         cancel: Cancel | None = None,
     ) -> Answer:
         return self._transport.send(method, path, params=params, headers=headers, cancel=cancel)
+
+    def _rows(self, answer: Answer) -> tuple[bytes, int]:
+        return paging.rows_in(self._body(answer), url=answer.url, concealed=answer.concealed)
 
     def _body(self, answer: Answer) -> bytes:
         return answer.read(self._options.limits.page_bytes)
@@ -320,7 +324,7 @@ def _operation(body: bytes) -> str | None:
     """The name of a long-running operation (Google), from the answer to a delete."""
     try:
         said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return None
     name = said.get("name") if isinstance(said, dict) else None
     return name if isinstance(name, str) and name else None

@@ -24,6 +24,7 @@ from dicomnb.errors import (
     Throttled,
     Unsupported,
 )
+from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.store_answer import Sent, decode, is_answer
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ __all__ = [
     "error_of",
     "retry_after",
     "was_sent",
-    "without",
     "words_in",
     "words_of",
 ]
 
 WORDS = 500
 """How many characters of a server's words are shown."""
+_TEXT_BYTES = 64 << 10
+_TAG = re.compile(r"(?i)<(?P<end>/?)(?:(?P<name>script|style)\b)?[^<>]*>")
 
 _MEANINGS: Mapping[int, tuple[type[DicomWebError], str]] = {
     400: (BadQuery, "The server does not take the request"),
@@ -90,48 +92,54 @@ def words_of(body: bytes) -> str:
     Orthanc's and ASP.NET's objects, and HTML; whatever the Content-Type claims, since
     Orthanc sends none.
     """
-    text = body.decode("utf-8", "replace").strip()
     if is_answer(body):
         said = decode(body, None, 0, [Sent()])[0].reason
         return said[:WORDS]
     try:
         said = _said(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
+        text = body[:_TEXT_BYTES].decode("utf-8", "replace").strip()
         said = _stripped(text) if text.startswith("<") else text
     return re.sub(r"\s+", " ", said).strip()[:WORDS]
 
 
-def _said(data: Any) -> str:
+def _said(data: Any, depth: int = 4) -> str:
     if isinstance(data, str):
         return data
-    if isinstance(data, list):
-        return "; ".join(filter(None, (_said(one) for one in data[:5])))
-    if not isinstance(data, dict):
+    if isinstance(data, list) and depth:
+        return "; ".join(filter(None, (_said(one, depth - 1) for one in data[:5])))
+    if not isinstance(data, dict) or not depth:
         return ""
     names = ("message", "errormessage", "error_description", "details", "detail", "title")
     lowered = {str(name).lower(): value for name, value in data.items()}
     said = [lowered[name] for name in names if isinstance(lowered.get(name), str)]
     if said:
         return ": ".join(dict.fromkeys(filter(None, said)))
-    return _said(lowered.get("error") or lowered.get("httperror") or "")
+    return _said(lowered.get("error") or lowered.get("httperror") or "", depth - 1)
 
 
 def _stripped(text: str) -> str:
-    """HTML or XML as text; quadratic patterns are kept out."""
-    text = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>", " ", text)
-    return html.unescape(re.sub(r"<[^>]*>", " ", text))
+    """HTML or XML as text, without scripts and styles; one pass, whatever the text."""
+    shown: list[str] = []
+    position, hidden = 0, ""
+    for tag in _TAG.finditer(text):
+        if not hidden:
+            shown.append(text[position : tag.start()])
+        name = (tag["name"] or "").lower()
+        if not hidden and not tag["end"]:
+            hidden = name
+        elif tag["end"] and name == hidden:
+            hidden = ""
+        position = tag.end()
+    if not hidden:
+        shown.append(text[position:])
+    return html.unescape(" ".join(shown))
 
 
 def beginning(body: bytes) -> str:
     """The first characters of a body that is not what it should be, for an error."""
     text = re.sub(r"\s+", " ", body[:2000].decode("utf-8", "replace")).strip()
     return f"{text[:160]}…" if len(text) > 160 else text
-
-
-def without(text: str, authorization: str | None) -> str:
-    """The text without the credential that was sent, should the server echo it."""
-    secret = (authorization or "").rpartition(" ")[2]
-    return text.replace(secret, "…") if len(secret) > 3 else text
 
 
 def connection_failed(

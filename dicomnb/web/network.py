@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dicomnb.options import Options
     from dicomnb.web.addresses import Origin
 
-__all__ = ["Network", "warn"]
+__all__ = ["Network", "location_hooks", "warn"]
 
 
 class Network:
@@ -68,6 +68,20 @@ def _session(options: Options, origin: Origin, *, with_cert: bool) -> requests.S
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def location_hooks(session: requests.Session) -> dict[str, Any]:
+    """Hooks for one request that keep requests from looking at a redirect, beside its own.
+
+    Also when told not to follow, requests prepares the next request: for that it reads and
+    unpacks the whole body, whatever its size, and trips over a Location that it cannot read.
+    """
+    return {"response": [*session.hooks.get("response", ()), _without_location]}
+
+
+def _without_location(response: requests.Response, *args: Any, **keywords: Any) -> None:
+    """Take the header from where requests looks; it stays in ``response.raw.headers``."""
+    response.headers.pop("Location", None)
 
 
 def warn(origin: Origin, options: Options, *, has_credentials: bool) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from dicomnb.errors import ProtocolError
 from dicomnb.source import Page
 from dicomnb.web.failures import beginning
+from dicomnb.wire.jsontext import NO_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,8 @@ class Received(NamedTuple):
 
     body: bytes
     warnings: tuple[str, ...] = ()
+    concealed: Callable[[str], str] = str
+    """Takes out of an error what was sent in confidence."""
 
 
 class _Keys(msgspec.Struct, gc=False):
@@ -50,17 +53,17 @@ class _Rows(NamedTuple):
     keys: Sequence[_Keys]
 
 
-def rows_in(body: bytes, *, url: str) -> tuple[bytes, int]:
+def rows_in(body: bytes, *, url: str, concealed: Callable[[str], str] = str) -> tuple[bytes, int]:
     """The JSON array in a body, and its length; empty for an empty body.
 
     Raises:
         ProtocolError: HTML, cut JSON, or JSON of something else than DICOM.
     """
-    found = _rows(body, url)
+    found = _rows(body, url, concealed)
     return found.array, len(found.keys)
 
 
-def _rows(body: bytes, url: str) -> _Rows:
+def _rows(body: bytes, url: str, concealed: Callable[[str], str]) -> _Rows:
     text = body.strip()
     if not text:
         return _Rows(b"[]", ())
@@ -68,12 +71,13 @@ def _rows(body: bytes, url: str) -> _Rows:
         text = b"[" + text + b"]"
     try:
         return _Rows(text, _KEYS.decode(text))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         lenient = _leniently(text)
     if lenient is None:
         what = "a web page" if text.startswith(b"<") else "no array of DICOM JSON, or not whole"
         raise ProtocolError(
-            f"The answer to a search is {what}: {beginning(text)!r}. Is this the DICOMweb root?",
+            f"The answer to a search is {what}: {concealed(beginning(text))!r}. Is this the "
+            "DICOMweb root?",
             url=url,
         )
     return lenient
@@ -82,7 +86,7 @@ def _rows(body: bytes, url: str) -> _Rows:
 def _is_data_set(text: bytes) -> bool:
     try:
         names = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return False
     return any(len(name) == 8 and name.isalnum() for name in names)
 
@@ -149,7 +153,7 @@ class _State:
 
     def page(self, received: Received) -> Page:
         """Take in an answer: its new rows, and whether to ask on."""
-        rows = _rows(received.body, self._url)
+        rows = _rows(received.body, self._url, received.concealed)
         count, size = len(rows.keys), self._size
         array, new = self._new(rows)
         says_more = any(_MORE in text for text in received.warnings)

@@ -11,38 +11,40 @@ import os
 import pickle
 import secrets
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urljoin
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import requests
+import urllib3
 
 from dicomnb.errors import (
-    ConnectionFailed,
+    DicomnbError,
     DicomWebError,
     OriginRefused,
     ProtocolError,
 )
 from dicomnb.web.addresses import (
     Address,
+    joined,
     parse_address,
     with_parameters,
     without_secrets,
 )
 from dicomnb.web.answer import Answer
+from dicomnb.web.asking import Ask, Body, Failure, Patience
 from dicomnb.web.auth import Nothing, Recipe
 from dicomnb.web.failures import (
     connection_failed,
     error_of,
     retry_after,
     was_sent,
-    without,
     words_in,
 )
-from dicomnb.web.network import Network, warn
+from dicomnb.web.network import Network, location_hooks, warn
+from dicomnb.web.secrecy import concealed, concealed_error, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from dicomnb.options import Options
     from dicomnb.pool import Cancel
@@ -57,44 +59,6 @@ _NOT_PROCESSED = frozenset({425, 429})
 _REPEATABLE_METHODS = frozenset({"GET", "HEAD", "DELETE", "PUT"})
 _HARMLESS = frozenset({"accept", "accept-encoding", "content-type"})
 """Headers that may go to another origin."""
-
-
-class Body(Protocol):
-    """A request's body: of known length, and iterated anew for every attempt."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Any]: ...
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often and how slowly a request is repeated."""
-
-    attempts: int = 4
-    """How often it is sent at most."""
-    first: float = 0.5
-    """Seconds before the second attempt; twice as many before each further one."""
-    longest: float = 8.0
-    """Seconds between two attempts at most."""
-    retry_after: float = 60.0
-    """The longest Retry-After that is waited for."""
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """One request, ready to be sent any number of times."""
-
-    method: str
-    address: Address
-    headers: Mapping[str, str]
-    body: Body | bytes | None
-    repeatable: bool
-    is_own: bool = True
-
-    @property
-    def shown(self) -> str:
-        return without_secrets(str(self.address))
 
 
 class Transport:
@@ -163,7 +127,7 @@ class Transport:
         if body is not None and hasattr(body, "__next__"):
             raise TypeError("A body that can be read only once cannot be sent again.")
         address = self._address(with_parameters(self._full(url), params))
-        ask = _Ask(
+        ask = Ask(
             method,
             address,
             {"Accept-Encoding": "identity", **(headers or {})},
@@ -209,7 +173,7 @@ class Transport:
         return network
 
     def _full(self, url: str) -> str:
-        return urljoin(f"{self.base}/", url)
+        return joined(f"{self.base}/", url)
 
     def _address(self, url: str) -> Address:
         """Check that an address may be asked."""
@@ -233,7 +197,7 @@ class Transport:
 
     def _followed(
         self,
-        ask: _Ask,
+        ask: Ask,
         expected: Collection[int],
         release: Callable[[], None],
         cancel: Cancel | None,
@@ -241,11 +205,11 @@ class Transport:
         """Follow redirects by hand; each target is checked like any address."""
         for _ in range(_MOST_REDIRECTS + 1):
             response, attempts = self._insist(ask, cancel)
-            location = response.headers.get("Location")
+            location = response.raw.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
                 break
             response.close()
-            ask = self._redirected(ask, response.status_code, location)
+            ask = self._redirected(ask, response, location)
         else:
             raise ProtocolError("The server redirects in a circle.", url=ask.shown)
         status = response.status_code
@@ -253,17 +217,30 @@ class Transport:
             return Answer(response, url=ask.shown, release=release, cancel=cancel)
         raise self._error(response, ask, attempts, release)
 
-    def _redirected(self, ask: _Ask, status: int, location: str) -> _Ask:
+    def _redirected(self, ask: Ask, response: requests.Response, location: str) -> Ask:
+        """The request that a redirect asks for; refusals are told without secrets."""
+        hidden = tuple(dict.fromkeys((*ask.secrets, *secrets_in(response.request.headers))))
+        try:
+            address = self._target(ask, response.status_code, location)
+        except (OriginRefused, ProtocolError) as error:
+            failure = concealed_error(error, hidden)
+        else:
+            is_own = address.origin == self.base.origin
+            return replace(ask, address=address, is_own=is_own, secrets=hidden)
+        raise failure
+
+    def _target(self, ask: Ask, status: int, location: str) -> Address:
+        """Where a redirect leads to, if it may be followed."""
+        target = joined(str(ask.address), location)
         if ask.method != "GET" and status in (301, 302, 303):
             raise ProtocolError(
                 f"The server redirects a {ask.method} in a way that would lose it (HTTP {status}). "
                 "Connect to the address that it means.",
-                url=without_secrets(urljoin(str(ask.address), location)),
+                url=without_secrets(target),
             )
-        address = self._address(urljoin(str(ask.address), location))
-        return replace(ask, address=address, is_own=address.origin == self.base.origin)
+        return self._address(target)
 
-    def _insist(self, ask: _Ask, cancel: Cancel | None) -> tuple[requests.Response, int]:
+    def _insist(self, ask: Ask, cancel: Cancel | None) -> tuple[requests.Response, int]:
         """Send, and send again where that is safe and of use; also how often it was sent."""
         refreshed = False
         attempt = 1
@@ -271,7 +248,7 @@ class Transport:
             if cancel is not None:
                 cancel.check()
             result = self._once(ask)
-            if isinstance(result, _Failure):
+            if isinstance(result, Failure):
                 if not self._may_repeat(ask, result, attempt):
                     raise result.error
                 pause = 0.0
@@ -289,20 +266,24 @@ class Transport:
             self._wait(attempt, pause, cancel)
             attempt += 1
 
-    def _once(self, ask: _Ask) -> requests.Response | _Failure:
+    def _once(self, ask: Ask) -> requests.Response | Failure:
         network = self._network
         try:
             response = self._request(network, ask)
-        except requests.exceptions.RequestException as error:
+        except DicomnbError as error:
+            # Of the body or the credentials. On its way here it came through requests, whose
+            # variables hold the headers: debuggers and tracebacks must not show those.
+            return Failure(error.with_traceback(None), was_sent=True, is_final=True)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = connection_failed(error, url=ask.shown, timeout=self.options.timeout)
             timed_out = isinstance(error, requests.exceptions.ReadTimeout)
             # Returned, not raised here: what was caught holds the request with its credentials
             # and must not be chained to what is raised.
-            return _Failure(failed, was_sent(error), timed_out)
+            return Failure(failed, was_sent(error), timed_out)
         network.reached = True
         return response
 
-    def _request(self, network: Network, ask: _Ask) -> requests.Response:
+    def _request(self, network: Network, ask: Ask) -> requests.Response:
         session = network.own if ask.is_own else network.foreign(ask.address.origin)
         headers = dict(ask.headers)
         auth: Any = self._auth
@@ -321,20 +302,21 @@ class Transport:
             auth=auth,
             timeout=self.options.timeout,
             allow_redirects=False,
+            hooks=location_hooks(session),
             stream=True,
         )
 
-    def _may_repeat(self, ask: _Ask, failure: _Failure, attempt: int) -> bool:
+    def _may_repeat(self, ask: Ask, failure: Failure, attempt: int) -> bool:
         """Whether to send again after no answer.
 
         Not to a server that never answered yet: that is a wrong address. Not after a time-out:
         what took too long once would only do so again.
         """
-        if attempt >= self._patience.attempts or failure.timed_out or not self._network.reached:
+        if attempt >= self._patience.attempts or failure.is_final or not self._network.reached:
             return False
         return ask.repeatable or not failure.was_sent
 
-    def _is_passing(self, ask: _Ask, response: requests.Response, attempt: int) -> bool:
+    def _is_passing(self, ask: Ask, response: requests.Response, attempt: int) -> bool:
         """Whether an error status is worth another attempt."""
         status = response.status_code
         if attempt >= self._patience.attempts or status not in _REPEATED:
@@ -356,13 +338,13 @@ class Transport:
     def _error(
         self,
         response: requests.Response,
-        ask: _Ask,
+        ask: Ask,
         attempts: int,
         release: Callable[[], None],
     ) -> DicomWebError:
         with Answer(response, url=ask.shown, release=release) as answer:
             words = words_in(answer, self.options.limits.error_bytes)
-        words = without(words, response.request.headers.get("Authorization"))
+        words = concealed(words, secrets_in(response.request.headers))
         hint = f"Asked {attempts} times." if attempts > 1 else ""
         pause = retry_after(response)
         if pause > self._patience.retry_after:
@@ -372,12 +354,3 @@ class Transport:
         return error_of(
             response.status_code, words, url=ask.shown, method=ask.method, hint=hint.strip()
         )
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """No answer came."""
-
-    error: ConnectionFailed
-    was_sent: bool
-    timed_out: bool

@@ -7,11 +7,13 @@ a 200, since some servers answer that with nothing stored.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.storing import Outcome, OutcomeName
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ REASONS: Mapping[int, str] = {
     45070: "an instance of these UIDs is there already",
     45071: "the instance is just being stored by another process",
 }
+_CODE = re.compile(r"[0-9]{1,9}")
 _RANGES = ((0xA700, 0xA7FF), (0xA900, 0xA9FF), (0xC000, 0xCFFF))
 
 
@@ -116,7 +119,8 @@ def encode(outcomes: Iterable[Outcome], *, study_url: str | None) -> tuple[bytes
             data[tag] = {"vr": "SQ", "Value": items}
     failures = bool(failed or others)
     status = 409 if failures and not stored else 202 if failures or warned else 200
-    return msgspec.json.encode(data), status
+    # A pydicom UID is a str of its own kind, which msgspec asks about.
+    return msgspec.json.encode(data, enc_hook=str), status
 
 
 def _element(vr: str, value: object) -> dict[str, Any]:
@@ -229,7 +233,7 @@ def _data_set(body: bytes) -> Mapping[str, Any] | None:
     """The data set in a body, or None when there is none or it is no store's answer."""
     try:
         data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return None
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
@@ -259,7 +263,7 @@ def _text(item: Mapping[str, Any], tag: str) -> str | None:
 
 def _read_item(item: Mapping[str, Any], words: str, *, is_failure: bool) -> Outcome:
     number = _text(item, _FAILURE_REASON if is_failure else _WARNING_REASON)
-    code = int(number) if number and number.isdecimal() else None
+    code = int(number) if number and _CODE.fullmatch(number) else None
     details = [text for tag in _DETAILS if (text := _text(item, tag))]
     text = ": ".join([*([reason(code)] if code is not None else []), *details])
     identity = (_text(item, _INSTANCE), _text(item, _SOP_CLASS))
