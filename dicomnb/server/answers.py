@@ -7,6 +7,7 @@ a status as long as that is possible.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["Answer", "Begun", "Refused", "json_answer", "status_of", "streamed"]
+__all__ = ["Answer", "Begun", "Refused", "json_answer", "public_words", "status_of", "streamed"]
 
 JSON = "application/json"
 SMALL_BYTES = 64 << 10
 """Pieces below this are sent together: a system call and a packet cost more than a copy."""
 WORDS = 500
+_FILE_PATH = re.compile(
+    r"(?<=['\"])/[^'\"]+(?=['\"])|"
+    r"(?<![\w:/.>])(?:/[^\s/'\",;:)]+){2,}/?|\b[A-Za-z]:\\[^\s'\",;)]+"
+)
 
 Item = TypeVar("Item")
 
@@ -194,3 +199,9 @@ _STATUSES: tuple[tuple[type[DicomnbError], int], ...] = (
 def status_of(error: DicomnbError) -> int | None:
     """The status that an error of the source is answered with, or None for a plain 500."""
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), None)
+
+
+def public_words(words: str, address: str) -> str:
+    """What an error says, without the paths of this machine."""
+    within = re.sub(re.escape(address) + r"[^\s'\",;]*", "this archive", words)
+    return _FILE_PATH.sub("…", within)[:WORDS]

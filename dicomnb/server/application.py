@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import MethodNotAllowed
@@ -13,7 +12,14 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
 from dicomnb.errors import DicomnbError, Unsupported
-from dicomnb.server.answers import WORDS, Answer, Begun, Refused, json_answer, status_of
+from dicomnb.server.answers import (
+    Answer,
+    Begun,
+    Refused,
+    json_answer,
+    public_words,
+    status_of,
+)
 from dicomnb.server.exchange import Exchange, Service
 from dicomnb.server.routes import STANDARD, Route, offered
 
@@ -29,11 +35,6 @@ __all__ = ["ROOT", "Application"]
 ROOT = "/dicomweb"
 """Path of the DICOMweb root."""
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
-_FILE_PATH = re.compile(
-    r"(?<=['\"])/[^'\"]+(?=['\"])|"
-    r"(?<![\w:/.>])(?:/[^\s/'\",;:)]+){2,}/?|\b[A-Za-z]:\\[^\s'\",;)]+"
-)
-
 log = logging.getLogger("dicomnb.server")
 
 
@@ -80,7 +81,7 @@ class Application:
         except DicomnbError as error:
             return self._failure(error, request)
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %r failed", request.method, request.path)
             return json_answer(500, {"error": "The server failed; its log tells why."})
 
     def _routed(self, request: Request) -> Answer:
@@ -117,7 +118,7 @@ class Application:
     def _failure(self, error: DicomnbError, request: Request) -> Answer:
         status = status_of(error)
         if status is None or status >= 500:
-            log.warning("%s %s: %s", request.method, request.path, error)
+            log.warning("%s %r: %s", request.method, request.path, error)
         if status is None:
             return json_answer(500, {"error": "The server failed; its log tells why."})
         headers: tuple[tuple[str, str], ...] = ()
@@ -125,14 +126,8 @@ class Application:
             status, headers = 405, (("Allow", ", ".join(READ_METHODS)),)
         words = getattr(error, "message", None) or str(error)
         return json_answer(
-            status, {"error": _public(words, self._service.source.address)}, *headers
+            status, {"error": public_words(words, self._service.source.address)}, *headers
         )
-
-
-def _public(words: str, address: str) -> str:
-    """What an error says, without the paths of this machine."""
-    within = re.sub(re.escape(address) + r"[^\s'\",;]*", "this archive", words)
-    return _FILE_PATH.sub("…", within)[:WORDS]
 
 
 class _Sending:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange", "Service"]
 
+DRAWN_AT_ONCE = max(4, os.cpu_count() or 1)
 FOLDER_SCHEME = "dicomnb:/"
 """What the URIs of a source begin with that is no server itself."""
 
@@ -34,12 +37,16 @@ class Service:
         writable: whether clients may store and delete, as far as the source can.
         limits: bounds on requests.
         cancel: set when the server closes.
+        drawing: held while a picture is drawn, which may take hundreds of megabytes.
     """
 
     source: Source
     writable: bool = False
     limits: Limits = field(default_factory=Limits)
     cancel: Cancel = field(default_factory=Cancel)
+    drawing: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(DRAWN_AT_ONCE), repr=False
+    )
     abilities: Abilities = field(init=False)
 
     def __post_init__(self) -> None:

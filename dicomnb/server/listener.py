@@ -19,6 +19,7 @@ from cheroot import wsgi
 from cheroot.makefile import MakeFile
 
 from dicomnb.server.request_body import RequestBody
+from dicomnb.server.waiting import Waiting, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,9 +35,13 @@ THREADS = 32
 HEADER_BYTES = 1 << 16
 """Of a request's line and headers: fifty UIDs in a search are 3 KiB."""
 IDLE_SECONDS = 120
-_FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 LINGER_SECONDS = 10.0
 """How long a client may go on sending a body that nobody wants."""
+MOST_LINGERING = THREADS // 4
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)\r\n")
+_ONCE = frozenset(
+    {b"Authorization", b"Content-Length", b"Content-Type", b"Host", b"Transfer-Encoding"}
+)
 
 
 class _Writer:
@@ -66,31 +71,49 @@ def _files(sock: socket.socket, mode: str, size: int) -> Any:
     return _Writer(sock) if "w" in mode else MakeFile(sock, mode, size)
 
 
-class _Headers(dict[bytes, bytes]):
-    """Header fields; one that decides where a request ends, or who asks, stands there once."""
+class _HeaderReader(http.HeaderReader):
+    """Header fields as RFC 9112 section 5 has them, and no others.
 
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if not _FIELD_NAME.fullmatch(name):
-            raise ValueError("Malformed header field.")
-        if name in (b"Authorization", b"Content-Length", b"Host") and name in self:
-            raise ValueError(f"More than one {name.decode()}.")
-        # cheroot answers exactly "100-continue" at once, before a token is looked at; in
-        # capitals it is left to RequestBody.
-        super().__setitem__(name, value.upper() if name == b"Expect" else value)
+    cheroot's own takes a blank before the colon, continued lines and control characters: what
+    stands before this server may read those in another way, and see another request.
+    """
+
+    def __call__(self, rfile: Any, hdict: Any = None) -> dict[bytes, bytes]:
+        fields: dict[bytes, bytes] = {} if hdict is None else hdict
+        while (line := rfile.readline()) != b"\r\n":
+            found = _FIELD.fullmatch(line)
+            if found is None:
+                raise ValueError("Malformed header field.")
+            name, value = found[1].title(), found[2].strip(b" \t")
+            if name in fields and name in _ONCE:
+                raise ValueError(f"More than one {name.decode()}.")
+            # cheroot answers exactly "100-continue" at once, before a token is looked at; in
+            # capitals it is left to RequestBody.
+            value = value.upper() if name == b"Expect" else value
+            fields[name] = b", ".join(filter(None, (fields.get(name), value)))
+        return fields
 
 
 class _Request(http.HTTPRequest):
     """One request: strict about where its body ends, and streaming both ways."""
 
+    header_reader = _HeaderReader()
+
     def read_request_headers(self) -> bool:
-        self.inheaders = _Headers()
-        good = bool(super().read_request_headers())  # type: ignore[no-untyped-call]
-        length = self.inheaders.get(b"Content-Length", b"0")
-        is_number = length.isdigit() and len(length) < 19
-        if good and (not is_number or (self.chunked_read and length != b"0")):
-            self.simple_response("400 Bad Request", "Malformed Content-Length.")
-            good = False
-        return good
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+            return False
+        if not self._has_one_end():
+            self.simple_response("400 Bad Request", "Nobody can tell where the body ends.")
+            return False
+        return True
+
+    def _has_one_end(self) -> bool:
+        """Whether every reader takes the body to end at one place (RFC 9112 section 6.3)."""
+        length = self.inheaders.get(b"Content-Length")
+        coding = self.inheaders.get(b"Transfer-Encoding")
+        if coding is not None:  # in HTTP/1.0 it means nothing, and chunked_read is False
+            return self.chunked_read and coding.lower() == b"chunked" and length is None
+        return length is None or (length.isdigit() and len(length) < 19)
 
     def respond(self) -> None:
         """As cheroot's, with a body that is never read into memory as a whole."""
@@ -122,6 +145,8 @@ class _Request(http.HTTPRequest):
 
         Closing a socket with unread bytes resets the connection, and the answer is lost.
         """
+        if not self.server.lingering.acquire(blocking=False):
+            return  # enough threads do this already
         sock, end = self.conn.socket, monotonic() + LINGER_SECONDS
         scratch = bytearray(1 << 18)
         try:
@@ -131,6 +156,8 @@ class _Request(http.HTTPRequest):
                 pass
         except OSError as error:
             log.debug("The client went away while it was still sending: %s", error)
+        finally:
+            self.server.lingering.release()
 
     def write(self, chunk: Buffer) -> None:
         """Send a piece of the answer; cheroot would copy it to frame it."""
@@ -196,6 +223,8 @@ class _Server(wsgi.Server):
         self.closing = False
         self.upload_bytes = upload_bytes
         self.open_connections: set[_Connection] = set()
+        self.lingering = threading.Semaphore(MOST_LINGERING)
+        self._waiting = Waiting(super().process_conn, HEADER_BYTES)
         super().__init__(*args, **options)
         self.gateway = _Gateway
 
@@ -213,8 +242,10 @@ class _Server(wsgi.Server):
     def process_conn(self, conn: _Connection) -> None:
         if conn.last_used is None:  # new: it waits for its first byte without holding a thread
             self.put_conn(conn)
-        else:
+        elif conn.rfile.has_data() or is_whole(conn.socket, HEADER_BYTES):
             super().process_conn(conn)
+        else:
+            self._waiting.add(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         log.log(level, "%s", msg, exc_info=traceback)
@@ -230,6 +261,7 @@ class _Server(wsgi.Server):
             # Its loop ended and its socket closed here, cheroot does not connect to itself.
             self._connections.stop()  # type: ignore[attr-defined]
             self.socket.close()
+        self._waiting.end()
         super().stop()
         # cheroot keeps every server it ever had in this dictionary of its own.
         logging.statistics.pop(f"Cheroot HTTPServer {id(self)}", None)  # type: ignore[attr-defined]

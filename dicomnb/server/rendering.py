@@ -22,7 +22,9 @@ __all__ = ["rendered"]
 
 FORMATS: Mapping[str, Literal["jpeg", "png"]] = {"image/jpeg": "jpeg", "image/png": "png"}
 """Media type → format, the standard's default first."""
-MOST_PIXELS = 1 << 14
+LONGEST_SIDE = 1 << 14
+MOST_PIXELS = 1 << 25
+"""Of a picture: an 8K screen has as many."""
 _SIZE = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 
 
@@ -39,11 +41,12 @@ def rendered(exchange: Exchange) -> Answer:
         raise not_acceptable(offers)
     service = exchange.service
     rendering = _rendering(exchange, FORMATS[kind])
-    parts = Begun(service.source.rendered(exchange.target, rendering, cancel=service.cancel))
-    if parts.first is None:
-        raise NotFound(f"There is nothing to draw at {exchange.target.path}.")
-    with contextlib.closing(parts):
-        return Answer(200, kind, parts.first.read())
+    with service.drawing:
+        parts = Begun(service.source.rendered(exchange.target, rendering, cancel=service.cancel))
+        if parts.first is None:
+            raise NotFound(f"There is nothing to draw at {exchange.target.path}.")
+        with contextlib.closing(parts):
+            return Answer(200, kind, parts.first.read())
 
 
 def _rendering(exchange: Exchange, picture: Literal["jpeg", "png"]) -> Rendering:
@@ -87,9 +90,12 @@ def _viewport(text: str) -> tuple[int, int]:
     words = text.split(",")
     if len(words) not in (2, 6) or any(words[2:]):
         raise Refused(400, "viewport=width,height: a region of the picture cannot be chosen.")
-    if not all(_SIZE.fullmatch(word) and int(word) <= MOST_PIXELS for word in words[:2]):
-        raise Refused(400, f"viewport=width,height needs two numbers from 1 to {MOST_PIXELS}.")
-    return int(words[0]), int(words[1])
+    if not all(_SIZE.fullmatch(word) and int(word) <= LONGEST_SIDE for word in words[:2]):
+        raise Refused(400, f"viewport=width,height needs two numbers from 1 to {LONGEST_SIDE}.")
+    width, height = int(words[0]), int(words[1])
+    if width * height > MOST_PIXELS:
+        raise Refused(400, f"viewport=width,height: no more than {MOST_PIXELS:,} pixels are drawn.")
+    return width, height
 
 
 def _quality(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dicomnb.errors import ProtocolError
 from dicomnb.refs import Ref
-from dicomnb.server.answers import Answer, Refused, json_answer
+from dicomnb.server.answers import Answer, Refused, json_answer, public_words
 from dicomnb.server.negotiation import json_type
 from dicomnb.wire import media, multipart, store_answer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["delete", "store"]
 
 PIECE_BYTES = 1 << 20
+MOST_PARTS = 1 << 16
+"""Of one request. A part of no bytes costs a file; a study has some thousand instances."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ def _received(exchange: Exchange, folder: Path) -> list[_Spooled]:
     scratch = bytearray(PIECE_BYTES)
     try:
         parts = multipart.read(body, kind, length=body.length, limits=limits)
-        uploads = [_spooled(part, folder / str(n), f"part {n}") for n, part in enumerate(parts, 1)]
+        uploads = []
+        for number, part in enumerate(parts, 1):
+            if number > MOST_PARTS:
+                raise Refused(413, f"No more than {MOST_PARTS:,} instances are stored at once.")
+            uploads.append(_spooled(part, folder / str(number), f"part {number}", scratch))
         while body.readinto(scratch):  # an epilogue, the end of the last chunk
             pass
     except ProtocolError as error:
@@ -102,10 +108,10 @@ def _received(exchange: Exchange, folder: Path) -> list[_Spooled]:
     return uploads
 
 
-def _spooled(part: Part, path: Path, name: str) -> _Spooled:
+def _spooled(part: Part, path: Path, name: str, scratch: bytearray) -> _Spooled:
     if part.media_type != media.DICOM:
         raise Refused(415, f"The type of {name} is {part.media_type}, not {media.DICOM}.")
-    buffer = memoryview(bytearray(PIECE_BYTES))
+    buffer = memoryview(scratch)
     with path.open("wb") as file:
         while count := part.readinto(buffer):
             file.write(buffer[:count])
@@ -113,9 +119,12 @@ def _spooled(part: Part, path: Path, name: str) -> _Spooled:
 
 
 def _outside(exchange: Exchange, outcome: Outcome) -> Outcome:
-    """The outcome with a RetrieveURL of this server, where something was stored."""
+    """The outcome with a RetrieveURL of this server, where something was stored, and a reason
+    without the paths of this machine.
+    """
     url = None
     if outcome.outcome in ("stored", "warned", "already there"):
         uids = (outcome.study, outcome.series, outcome.instance)
         url = exchange.url(Ref(*uids)) if all(uids) else None  # type: ignore[arg-type]
-    return replace(outcome, url=url)
+    address = exchange.service.source.address
+    return replace(outcome, url=url, reason=public_words(outcome.reason, address))

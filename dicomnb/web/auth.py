@@ -112,7 +112,7 @@ class Bearer(Recipe):
         if not isinstance(token, str) and not callable(token):
             raise TypeError("Bearer takes a token as text, or a function that returns one.")
         self._token = token
-        self._header = _bearer_header(token) if isinstance(token, str) else None
+        self._header = _checked(*_bearer_header(token)) if isinstance(token, str) else None
         self._until = float("inf")
         self._lock = threading.Lock()
 
@@ -133,9 +133,8 @@ class Bearer(Recipe):
             return self._header != refused or self._renewed() != refused
 
     def _renewed(self) -> str:
-        if isinstance(self._token, str):
-            return _bearer_header(self._token)
-        self._header = _bearer_header(self._token())
+        token = self._token
+        self._header = _checked(*_bearer_header(token if isinstance(token, str) else token()))
         self._until = time.monotonic() + _BEARER_SECONDS
         return self._header
 
@@ -145,13 +144,23 @@ class Bearer(Recipe):
         return (Bearer, (self._token,))
 
 
-def _bearer_header(token: object) -> str:
+def _bearer_header(token: object) -> tuple[str, str]:
+    """The header, and what is wrong with the token.
+
+    Nothing is raised in here: a traceback that shows variables would show the token.
+    """
     if not isinstance(token, str) or not token.strip():
-        raise AuthError("The function given to Bearer returned no token.")
+        return "", "The function given to Bearer returned no token."
     text = token.strip()
     if not text.isascii() or any(sign <= " " for sign in text):
-        raise AuthError("The token given to Bearer has blanks or signs that no token has.")
-    return f"Bearer {text}"
+        return "", "The token given to Bearer has blanks or signs that no token has."
+    return f"Bearer {text}", ""
+
+
+def _checked(header: str, fault: str) -> str:
+    if fault:
+        raise AuthError(fault)
+    return header
 
 
 class FromRequests(Recipe):

@@ -225,7 +225,8 @@ class WebSource:
         elif not is_answer(body) and body.lstrip()[:1] == b"<":
             raise answer.error(f"The answer to a store is no DICOM JSON: {beginning(body)!r}")
         answered = decode(body, answer.content_type, answer.status, batch.sent, words=words)
-        return batch.outcomes(answered)
+        told = [replace(one, reason=answer.concealed(one.reason)) for one in answered]
+        return batch.outcomes(told)
 
     def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
         """Delete; the name of Google's operation that goes on with it, or None.

@@ -153,6 +153,11 @@ class Transport:
                 "A connection with a session of your own is not pickled: the session may hold "
                 "credentials. Connect with auth= instead."
             )
+        if any("@" in proxy for proxy in (self.options.proxies or {}).values()):
+            raise pickle.PicklingError(
+                "A proxy's password is not pickled: it would travel in clear. Name the proxy in "
+                "the environment of each process (HTTPS_PROXY) instead of Options(proxies=…)."
+            )
         return {**self.__dict__, "_networks": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from dicomnb.server.guard import Guard, is_loopback
 from dicomnb.source import Abilities
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -40,11 +41,18 @@ if TYPE_CHECKING:
 def test_only_this_machines_names_are_answered(name: str, status: int, server: Server) -> None:
     port = server.url.rpartition(":")[2].partition("/")[0]
     host = name.format(port=port).encode()
-    request = b"GET /dicomweb/studies?limit=1 HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
-    answer = send(server, request, wait=0.3)
+    head = b"GET /dicomweb/studies?limit=1 HTTP/1.1\r\nConnection: close\r\nHost: "
+    answer = send(server, head + host + b"\r\n\r\n")
     assert answer.status == status
     if status != 200:
         assert b"00100010" not in answer.body
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    server = serve(MemorySource([real_bytes("CT_small.dcm")]), token="a-token")
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize(
@@ -61,17 +69,15 @@ def test_only_this_machines_names_are_answered(name: str, status: int, server: S
         ("Bearer \xe9", 401),
     ],
 )
-def test_the_token_is_needed_for_everything(authorization: str | None, status: int) -> None:
-    server = serve(MemorySource([real_bytes("CT_small.dcm")]), token="a-token")
-    try:
-        value = authorization and authorization.format(token="a-token").encode("latin-1")
-        headers = {"Authorization": value} if value else {}
-        for method, path in (("GET", "/studies"), ("OPTIONS", "/studies"), ("GET", "/x")):
-            answer = requests.request(method, server.url + path, headers=headers)
-            assert (answer.status_code == 401) == (status == 401)
-            assert ("WWW-Authenticate" in answer.headers) == (status == 401)
-    finally:
-        server.close()
+def test_the_token_is_needed_for_everything(
+    authorization: str | None, status: int, guarded: Server
+) -> None:
+    value = authorization and authorization.format(token="a-token").encode("latin-1")
+    headers = {"Authorization": value} if value else {}
+    for method, path in (("GET", "/studies"), ("OPTIONS", "/studies"), ("GET", "/x")):
+        answer = requests.request(method, guarded.url + path, headers=headers)
+        assert (answer.status_code == 401) == (status == 401)
+        assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
 def test_a_token_is_made_and_never_shown() -> None:

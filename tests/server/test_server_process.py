@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pydicom.data
 import pytest
@@ -19,21 +20,38 @@ from dicomnb.__main__ import main
 from dicomnb.errors import DicomnbError
 from dicomnb.server import serve
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PACKAGE = Path(dicomnb.__file__).parents[1]
 
 
-@pytest.fixture
-def scans(tmp_path: Path) -> Path:
-    folder = tmp_path / "scans"
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("process") / "scans"
     folder.mkdir()
     found = pydicom.data.get_testdata_file("CT_small.dcm", download=False)
     shutil.copy(str(found), folder / "a.dcm")
     return folder
 
 
-def command(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+ORPHAN = """
+import os, signal, sys
+from dicomnb.server import serve
+print(serve(sys.argv[1], process=True).url, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+FORGOTTEN = """
+import sys, requests
+from dicomnb.server import serve
+url = serve(sys.argv[1]).url
+print(len(requests.get(url + "/studies").json()))
+"""
+
+
+def python(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "dicomnb", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -42,21 +60,44 @@ def command(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def test_serve_prints_its_url_and_ends_cleanly(scans: Path) -> None:
-    process = command("serve", scans)
+@pytest.fixture(scope="module")
+def started(scans: Path) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """The processes of several tests, begun together: most of their time they import."""
+    token = ("--token-from-environment", "MY_TOKEN", "--until-input-ends")
+    processes = {
+        "serving": python("-m", "dicomnb", "serve", scans),
+        "with token": python("-m", "dicomnb", "serve", scans, *token, MY_TOKEN="secret"),
+        "orphan": python("-c", ORPHAN, scans),
+        "forgotten": python("-W", "error", "-X", "dev", "-c", FORGOTTEN, scans),
+    }
+    yield processes
+    for process in processes.values():
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    url = process.stdout.readline().strip()
+    return process.stdout.readline().strip()
+
+
+def test_serve_prints_its_url_and_ends_cleanly(
+    started: dict[str, subprocess.Popen[str]],
+) -> None:
+    process = started["serving"]
+    url = first_line(process)
     assert len(requests.get(f"{url}/studies").json()) == 1
     process.send_signal(signal.SIGINT)
     rest, errors = process.communicate(timeout=60)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_the_token_comes_from_the_environment(scans: Path) -> None:
-    arguments = ("serve", scans, "--token-from-environment", "MY_TOKEN", "--until-input-ends")
-    process = command(*arguments, MY_TOKEN="secret")
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
+def test_the_token_comes_from_the_environment(started: dict[str, subprocess.Popen[str]]) -> None:
+    process = started["with token"]
+    url = first_line(process)
     assert requests.get(f"{url}/studies").status_code == 401
     headers = {"Authorization": "Bearer secret"}
     assert requests.get(f"{url}/studies", headers=headers).status_code == 200
@@ -107,20 +148,12 @@ def test_a_process_of_its_own(scans: Path) -> None:
         requests.get(f"{server.url}/studies", headers=headers)
 
 
-def test_the_process_ends_with_the_one_that_started_it(scans: Path) -> None:
-    script = (
-        "import os, signal, sys; from dicomnb.server import serve\n"
-        "print(serve(sys.argv[1], process=True).url, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(scans)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
-        timeout=60,
-    )
-    url = done.stdout.decode().strip()
+def test_the_process_ends_with_the_one_that_started_it(
+    started: dict[str, subprocess.Popen[str]],
+) -> None:
+    url = first_line(started["orphan"])
     assert url.startswith("http://127.0.0.1:")
+    assert started["orphan"].wait(60) == -signal.SIGKILL
     end = time.monotonic() + 30
     while time.monotonic() < end:
         try:
@@ -137,17 +170,8 @@ def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
         serve(tmp_path / "empty", process=True)
 
 
-def test_a_forgotten_server_does_not_keep_python_from_ending(scans: Path) -> None:
-    script = (
-        "import sys, requests; from dicomnb.server import serve\n"
-        "url = serve(sys.argv[1]).url\n"
-        "print(len(requests.get(url + '/studies').json()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", script, str(scans)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
-        timeout=60,
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+def test_a_forgotten_server_does_not_keep_python_from_ending(
+    started: dict[str, subprocess.Popen[str]],
+) -> None:
+    out, errors = started["forgotten"].communicate(timeout=60)
+    assert (started["forgotten"].returncode, out.strip()) == (0, "1"), errors

@@ -458,7 +458,7 @@ def test_a_broken_connection_is_repeated_once_the_server_has_answered(raw):
     made = transport(server.url)
     assert get(made) == b"1"
     assert get(made) == b"2"
-    server = raw(in_turn(response(b"1"), [RESET], response(b"2")))
+    server = raw(in_turn(response(b"1", Connection="close"), [RESET], response(b"2")))
     made = transport(server.url)
     assert get(made) == b"1"
     with pytest.raises(ConnectionFailed):
