@@ -31,7 +31,7 @@ class Options:
     """Whether to check certificates, or the path of a private authority's bundle."""
     cert: str | tuple[str, str] | None = None
     """Path of a client certificate with its key, or of both."""
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
     """Scheme → proxy; None takes the environment's."""
     quota_project: str | None = None
     """Project that Google bills the requests to."""

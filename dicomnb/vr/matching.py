@@ -198,11 +198,18 @@ def _text(stored: object) -> str | None:
 
 @lru_cache(maxsize=512)
 def _pattern(wanted: str, any_case: bool) -> re.Pattern[str]:
-    """Wildcards as a regular expression; runs of ``*`` count as one."""
-    pieces = re.findall(r"\*+|\?|[^*?]+", wanted)
-    expression = "".join(
-        ".*" if piece[0] == "*" else "." if piece == "?" else re.escape(piece) for piece in pieces
+    """Wildcards as a regular expression; runs of ``*`` count as one.
+
+    Atomic groups: each stretch between two ``*`` is taken where it stands first, which loses
+    no match and leaves nothing to try again, however many ``*`` there are.
+    """
+    first, *rest = (
+        "".join("." if sign == "?" else re.escape(sign) for sign in stretch)
+        for stretch in re.split(r"\*+", wanted)
     )
+    expression = first
+    if rest:
+        expression += "".join(f"(?>.*?{one})" for one in rest[:-1]) + ".*" + rest[-1]
     return re.compile(expression, re.DOTALL | (re.IGNORECASE if any_case else 0))
 
 

@@ -8,6 +8,7 @@ import pytest
 import dicomnb as dn
 from dicomnb.samples.truth import cases
 from dicomnb.tables import issues_of
+from dicomnb.vr import TEXT_DTYPE
 from tests.contract.parties import Party, Truth
 
 # The demo holds an odd date on purpose; what is said of it has a test of its own.
@@ -39,7 +40,7 @@ def test_types_come_from_the_vr(archive: dn.Archive) -> None:
     assert studies["StudyDate"].dtype == "datetime64[s]"
     assert studies["StudyTime"].dtype == "timedelta64[us]"
     assert studies["NumberOfStudyRelatedInstances"].dtype == "Int64"
-    assert pd.api.types.is_string_dtype(studies["PatientName"])
+    assert studies["PatientName"].dtype == TEXT_DTYPE
     assert all(isinstance(cell, tuple) for cell in studies["ModalitiesInStudy"])
 
 

@@ -220,6 +220,8 @@ def test_parameters_a_server_refuses() -> None:
         ("Nonsense", "1"),
         ("StudyDate", "yesterday"),
         ("Rows", "abc"),
+        ("limit", "9" * 5000),
+        ("limit", "٣"),
         ("PixelData", "1"),
         ("RequestAttributesSequence", "1"),
     ]:
