@@ -259,7 +259,7 @@ def _decode_with_pydicom(
             raise
         advice = ""
         if isinstance(first, ImportError):
-            advice = ' Install the codec: pip install "imagecodecs>=2024.6.1".'
+            advice = ' Install the codec: pip install "imagecodecs>=2026.1.1".'
         raise DecodeError(
             f"A {codec.name} frame ({pixels.transfer_syntax}) cannot be decoded. imagecodecs: "
             f"{first}. pydicom: {_first_line(second)}.{advice}"
