@@ -376,7 +376,7 @@ def from_parameters(level: Level, within: Ref | None, pairs: Iterable[tuple[str,
         elif name == "fuzzymatching":
             fuzzy = value.lower() == "true"
         elif name in ("limit", "offset"):
-            if not (value.isascii() and value.isdecimal() and len(value) < 19):
+            if not (value.isascii() and value.isdecimal() and len(value) <= 100):
                 raise BadQuery(f"{name}={value!r} is not a number.")
             numbers[name] = int(value)
         else:
