@@ -27,6 +27,8 @@ class Limits:
     """The header of one part of a multipart body."""
     part_bytes: int = 4 * GIB
     """One part that is read into memory as a whole."""
+    picture_pixels: int = 1 << 28
+    """Rows times columns of a frame that is drawn as a picture here."""
     pixel_bytes: int = 16 * GIB
     """The pixels of one array or volume."""
     upload_bytes: int = 16 * GIB

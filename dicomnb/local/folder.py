@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicomnb.errors import BadQuery, NoDicom, NotFound, RefError, Unsupported
+from dicomnb.errors import BadQuery, LimitExceeded, NoDicom, NotFound, RefError, Unsupported
 from dicomnb.images.decode import decode_frame
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.local import storing
@@ -197,6 +197,11 @@ class FolderSource:
         pixels = PixelFormat.of(
             dataset, transfer_syntax=part.transfer_syntax, keyword=reader.keyword
         )
+        if pixels.rows * pixels.columns > self._options.limits.picture_pixels:
+            raise LimitExceeded(
+                f"A frame of {pixels.rows} × {pixels.columns} is too large to be drawn; raise "
+                "Limits(picture_pixels=…), or read it with archive.frames."
+            )
         try:
             shown = display(
                 dataset, decode_frame(data, pixels), frame=number, window=rendering.window

@@ -120,7 +120,8 @@ class Lookup:
             NotFound: there is no such instance.
         """
         for page in self.metadata(ref):
-            return page.rows[1:-1]
+            if page.count:  # none when it was deleted since it was located
+                return page.rows[1:-1]
         raise _not_found(ref)
 
     def _located(self, connection: sqlite3.Connection, ref: Ref) -> list[Located]:

@@ -25,12 +25,14 @@ from dicomnb.errors import (
     BadQuery,
     Cancelled,
     DecodeError,
+    LimitExceeded,
     NoDicom,
     NotFound,
     RefError,
     Unsupported,
 )
 from dicomnb.images.pixels import is_native
+from dicomnb.limits import Limits
 from dicomnb.local.folder import FolderSource
 from dicomnb.local.header import dataset_start
 from dicomnb.options import Options
@@ -407,3 +409,12 @@ def test_a_file_without_meta_is_sent_as_part_10(tmp_path: Path) -> None:
     assert dataset.file_meta.TransferSyntaxUID == UID(EXPLICIT)
     assert (dataset.PatientName, dataset.PixelData) == (made().PatientName, made().PixelData)
     assert dataset.keys() == made().keys()
+
+
+def test_a_picture_has_a_bound(tmp_path: Path) -> None:
+    of(tmp_path).close()
+    small = Options(limits=Limits(picture_pixels=5))
+    source = FolderSource(tmp_path, options=small)
+    with pytest.raises(LimitExceeded, match="2 × 3 is too large"):
+        list(source.rendered(ONE, Rendering()))
+    source.close()
