@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Damaged", "Database"]
 
-VERSION = 1
-"""Version of the tables; an index of another version is made anew."""
+FORM = 1
+"""Counted up when what the tables hold changes its form, though the tables do not."""
 _WAIT = 120.0
 """Seconds to wait for another process that is writing."""
 
@@ -52,6 +53,9 @@ CREATE TABLE documents (
 # (place) where it is passed over. elements: values that searches filter by, each once; the
 # v-columns point to them. documents: an instance's JSON (see `rows.Document`), apart, so that
 # the other tables stay narrow. first_id: the instance whose file comes first by path.
+
+VERSION = zlib.crc32(f"{FORM}\n{_TABLES}".encode()) & 0x7FFF_FFFF
+"""Of the tables and what they hold; an index of another version is made anew."""
 
 
 class Damaged(Exception):
