@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,7 +184,7 @@ class Database:
         if _version(connection) == VERSION:
             return
         connection.execute("PRAGMA page_size = 16384")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _into_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
             if _version(connection) != VERSION:
@@ -202,6 +203,20 @@ class Database:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Change the journal, waiting for others: for this SQLite itself does not wait."""
+    end = time.monotonic() + _WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _version(connection: sqlite3.Connection) -> int:
