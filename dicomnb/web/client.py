@@ -84,6 +84,11 @@ class WebSource:
         """The DICOMweb root, without secrets and without a slash at the end."""
         return str(self._transport.base)
 
+    @property
+    def account(self) -> str:
+        """What kind of credentials requests carry, in words, without the credentials."""
+        return self._transport.account
+
     def __repr__(self) -> str:
         return f"WebSource({self.address!r})"
 

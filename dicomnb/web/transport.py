@@ -94,6 +94,13 @@ class Transport:
         auth.connect(options)
         warn(base.origin, options, has_credentials=not isinstance(auth, Nothing))
 
+    @property
+    def account(self) -> str:
+        """What kind of credentials requests carry, in words, without the credentials."""
+        if not isinstance(self._auth, Nothing):
+            return repr(self._auth)
+        return "none given" if self._session is None else "as the session has it"
+
     def send(
         self,
         method: str,

@@ -210,7 +210,8 @@ def test_digest_auth_of_requests(raw):
     def respond(request):
         if "authorization" in request.headers:
             return response(b"[]")
-        return response(b"", status=401, WWW_Authenticate=challenge)
+        # The raw server closes after each answer: it says so, as a real one would.
+        return response(b"", status=401, WWW_Authenticate=challenge, Connection="close")
 
     server = raw(respond)
     auth = requests.auth.HTTPDigestAuth("user", SECRET)

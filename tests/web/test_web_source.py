@@ -20,6 +20,7 @@ from dicomnb.pool import Cancel
 from dicomnb.query import Query, build
 from dicomnb.refs import Ref
 from dicomnb.source import Rendering, Source
+from dicomnb.web.auth import Bearer
 from dicomnb.web.client import WebSource
 from dicomnb.web.google import base_url
 from dicomnb.wire.multipart import Outgoing, outgoing_bytes, read, write
@@ -670,3 +671,16 @@ def test_pickled_and_used_again(standard):
     here, server = standard(response(b"[]"))
     list(pickle.loads(pickle.dumps(here)).search(Query("study")))
     assert len(server.requests) == 1  # the family was known already
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({}, "none given"),
+        ({"auth": ("anna", "s3cr3t-word")}, "Basic(…)"),
+        ({"auth": Bearer("s3cr3t-word")}, "Bearer(…)"),
+        ({"session": requests.Session()}, "as the session has it"),
+    ],
+)
+def test_the_account_is_named_without_its_secret(given, shown):
+    assert WebSource("http://127.0.0.1:9/dicom-web", **given).account == shown
