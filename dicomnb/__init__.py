@@ -45,9 +45,9 @@ from dicomnb.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dicomnb import plots
-    from dicomnb.images.volume import Volume
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
+    from dicomnb.volumes.volume import Volume
     from dicomnb.web.auth import Bearer
 
 __all__ = [
@@ -85,7 +85,7 @@ __all__ = [
 
 _LATE = {
     "Bearer": "dicomnb.web.auth",
-    "Volume": "dicomnb.images.volume",
+    "Volume": "dicomnb.volumes.volume",
     "demo": "dicomnb.samples",
     "demo_labels": "dicomnb.samples",
     "serve": "dicomnb.server",

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 from pydicom import dcmread
 
 from dicomnb.errors import NotFound, ProtocolError
-from dicomnb.images.volume import VolumeBuilder
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.query import Query
 from dicomnb.transfer.events import Progress
 from dicomnb.transfer.identity import NO_INSTANCE, check_asked, identified, parts_of
+from dicomnb.volumes.builder import VolumeBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pydicom.dataset import Dataset
 
-    from dicomnb.images.volume import Volume
     from dicomnb.limits import Limits
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
     from dicomnb.source import Rendering, Source
     from dicomnb.transfer.events import Tell
+    from dicomnb.volumes.volume import Volume
     from dicomnb.wire.parts import Part
 
 __all__ = ["ReadPlan", "datasets", "picture", "read", "read_plan", "volume"]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_series import compressed, instance
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels import get_decoder
@@ -23,6 +22,7 @@ from dicomnb.images.decode import allocate, decode, decode_frame, frame_numbers
 from dicomnb.images.encapsulated import frame_fragments
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.limits import Limits
+from tests.images.image_series import compressed, instance
 
 JPEG = "1.2.840.10008.1.2.4"
 RNG = np.random.default_rng(3)

@@ -8,13 +8,13 @@ import warnings
 import numpy as np
 import pydicom
 import pytest
-import real_files
 from pydicom.pixels import get_decoder
 
 from dicomnb.errors import DecodeError
 from dicomnb.images.decode import decode, decode_frame
 from dicomnb.images.encapsulated import frame_fragments, join
 from dicomnb.images.pixels import PixelFormat
+from tests.images import real_files
 
 # What cannot be decoded, and the reason that has to be told.
 BROKEN = {

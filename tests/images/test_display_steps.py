@@ -6,10 +6,8 @@ import io
 
 import numpy as np
 import pytest
-import real_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_series import instance, phantom
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels import (
@@ -34,6 +32,8 @@ from dicomnb.images.display import (
 )
 from dicomnb.images.render import picture, render
 from dicomnb.images.windows import PRESETS, Window, choose, percentiles, windows_of
+from tests.images import real_files
+from tests.images.image_series import instance, phantom
 
 VALUES = phantom(1, 30, 40)[0].astype(np.int16) - 1024
 

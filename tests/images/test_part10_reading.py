@@ -9,10 +9,8 @@ import zlib
 import numpy as np
 import pydicom
 import pytest
-import real_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_series import compressed, file_part, instance, part, part10, phantom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -21,6 +19,8 @@ from dicomnb.images.decode import decode
 from dicomnb.images.part10 import read_instance
 from dicomnb.limits import Limits
 from dicomnb.wire.parts import BytesPart
+from tests.images import real_files
+from tests.images.image_series import compressed, file_part, instance, part, part10, phantom
 
 CUT = {
     "MR_truncated.dcm",

@@ -10,8 +10,8 @@ import pytest
 from pydicom import dcmread
 
 from dicomnb.errors import DicomnbError
-from dicomnb.images.volume import VolumeBuilder
 from dicomnb.tables import TableBuilder, columns_for
+from dicomnb.volumes.builder import VolumeBuilder
 from dicomnb.wire import multipart
 from dicomnb.wire.dicomjson import encode
 from dicomnb.wire.parts import BytesPart

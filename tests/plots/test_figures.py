@@ -15,8 +15,8 @@ from pydicom.data import get_testdata_file
 
 from dicomnb import plots
 from dicomnb.images.display import display
-from dicomnb.images.volume import Volume
 from dicomnb.images.windows import Window, window
+from dicomnb.volumes.volume import Volume
 
 mpl.use("Agg")
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_series import AXIAL, instance, oblique, phantom, series
 from pydicom.dataset import Dataset
 
 from dicomnb.errors import GeometryError, NoDicom
-from dicomnb.images.geometry import arrange
 from dicomnb.images.headers import SliceHeader, number, numbers, text
+from dicomnb.volumes.geometry import arrange
+from tests.images.image_series import AXIAL, instance, oblique, phantom, series
 
 SAGITTAL = (0, 1, 0, 0, 0, -1)
 CORONAL = (1, 0, 0, 0, 0, -1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicomnb.images.pictures import OPPOSITE, Pictures, pictures_of
+from dicomnb.plots.pictures import OPPOSITE, Pictures, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

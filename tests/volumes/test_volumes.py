@@ -12,11 +12,21 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
-import real_files
 import SimpleITK as sitk  # noqa: N813
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_series import (
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from dicomnb.errors import DecodeError, GeometryError, LimitExceeded, NoDicom
+from dicomnb.images.rescale import Rescale, modality_type, rescale
+from dicomnb.limits import Limits
+from dicomnb.volumes.builder import VolumeBuilder
+from dicomnb.volumes.volume import Volume
+from dicomnb.wire.parts import BytesPart
+from tests.conftest import real_file
+from tests.images import real_files
+from tests.images.image_series import (
     compressed,
     file_part,
     instance,
@@ -26,15 +36,6 @@ from image_series import (
     phantom,
     series,
 )
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-
-from dicomnb.errors import DecodeError, GeometryError, LimitExceeded, NoDicom
-from dicomnb.images.rescale import Rescale, modality_type, rescale
-from dicomnb.images.volume import Volume, VolumeBuilder
-from dicomnb.limits import Limits
-from dicomnb.wire.parts import BytesPart
-from tests.conftest import real_file
 
 CODECS = {
     "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_encode,

@@ -15,9 +15,9 @@ from dicomnb.images.display import display, functional, modality, window_of
 from dicomnb.images.headers import numbers, text
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.images.rescale import Rescale
-from dicomnb.images.slices import units_of
-from dicomnb.images.volume import Volume
 from dicomnb.images.windows import choose, window
+from dicomnb.volumes.slices import units_of
+from dicomnb.volumes.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,208 @@
+"""The part of an archive that retrieves: data sets, frames, volumes, pictures, files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from dicomnb.archive.connected import Connected
+from dicomnb.errors import ProtocolError, RefError
+from dicomnb.files import atomic_write
+from dicomnb.pool import closed_after
+from dicomnb.refs import one_ref, refs_of
+from dicomnb.source import Rendering
+from dicomnb.transfer.events import Telling, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+    from dicomnb.volumes.volume import Volume
+
+__all__ = ["Retrieving"]
+
+
+class Retrieving(Connected):
+    """Instances and what is in them, as data sets, arrays, pictures and files."""
+
+    def dataset(self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*") -> Dataset:
+        """One instance as a ``pydicom.Dataset``, as stored.
+
+        Args:
+            pixels: False stops before the pixel data.
+            transfer_syntax: UID to have the server transcode to; ``"*"`` leaves it as it is.
+
+        Raises:
+            RefError: ``ref`` is not a single instance; `datasets` takes series and studies.
+            NotFound: there is no such instance.
+            ProtocolError: what came is another instance, or none.
+        """
+        one = one_ref(ref, base=self.source.address, level="instance")
+        from dicomnb.transfer.reading import datasets
+
+        found = datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
+        with closed_after(found):
+            return next(found)
+
+    def datasets(
+        self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*"
+    ) -> Iterator[Dataset]:
+        """Every instance in ``ref``, one at a time, in the order the source gives them."""
+        from dicomnb.transfer.reading import datasets
+
+        for one in refs_of(ref, base=self.source.address):
+            yield from datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
+
+    def frames(
+        self,
+        ref: Any,
+        numbers: int | Sequence[int] | None = None,
+        *,
+        output: Literal["stored", "modality", "display"] = "stored",
+    ) -> NDArray[np.generic]:
+        """Frames of one instance, fetched without the rest of it.
+
+        Args:
+            numbers: frame numbers from 1, in the order wanted; None for all. Frame n of a
+                full fetch stands at index n − 1.
+            output: ``"stored"`` values with their sign, colour as RGB; ``"modality"`` values
+                (HU for CT); ``"display"`` 8-bit grey or RGB, windowed as the object says.
+
+        Returns:
+            (frames, rows, columns) or (frames, rows, columns, 3).
+
+        Raises:
+            ValueError: a frame number of 0, below, or past the last.
+            RefError: ``ref`` is a series or study; `volume` takes a series.
+            DecodeError: the pixels are damaged, or a codec is missing.
+        """
+        from dicomnb.transfer.frames import frames
+
+        refs = refs_of(ref, base=self.source.address)
+        if len(refs) != 1 or refs[0].level != "instance":
+            raise RefError(
+                "Frames are those of a single instance. For the slices of a series as one "
+                "array use archive.volume(series)."
+            )
+        return frames(self.source, refs[0], numbers, output=output, limits=self.options.limits)
+
+    def volume(self, ref: Any, *, strict: bool = True, progress: Telling = None) -> Volume:
+        """A series of single-frame slices as one array with its geometry.
+
+        Args:
+            ref: a series, or a table of instances of one series.
+            strict: False returns the best volume there is when the slices are not one regular
+                stack; ``volume.report`` then says what was wrong.
+
+        Returns:
+            `Volume`: (slices, rows, columns) in modality values (HU for CT), slices in order
+            of their position, with the affine to patient coordinates (LPS, mm).
+
+        Raises:
+            GeometryError: gaps, duplicates, other orientations, a tilted gantry; names them.
+            ProtocolError: the server sent an instance of another series.
+            RefError: ``ref`` is more than one series.
+        """
+        from dicomnb.transfer.reading import read_plan, volume
+
+        refs = refs_of(ref, base=self.source.address)
+        if not refs or len({one.at("series") for one in refs if one.series}) != 1:
+            raise RefError("A volume is made of one series: give a series, or its instances.")
+        told = ref.get("NumberOfSeriesRelatedInstances") if isinstance(ref, pd.Series) else None
+        plan = read_plan(self.source, refs, told=None if pd.isna(told) else told)
+        with telling(progress, "volume") as tell:
+            return volume(
+                self.source,
+                plan,
+                strict=strict,
+                workers=self.options.workers,
+                limits=self.options.limits,
+                tell=tell,
+            )
+
+    def rendered(
+        self,
+        ref: Any,
+        *,
+        frame: int | None = None,
+        format: Literal["png", "jpeg"] = "png",
+        window: tuple[float, float] | None = None,
+        viewport: tuple[int, int] | None = None,
+        quality: int | None = None,
+        to: str | Path | None = None,
+    ) -> PIL.Image.Image | Path:
+        """A picture as the source draws it (PS3.18 section 10.4.1.1.3).
+
+        Args:
+            frame: frame number from 1.
+            window: centre and width in modality values.
+            viewport: width and height in pixels to fit in.
+            quality: JPEG quality, 1 to 100.
+            to: a file to write the picture's own bytes to, untouched.
+
+        Returns:
+            ``PIL.Image``, or the path when ``to`` is given.
+
+        Raises:
+            Unsupported: the server cannot draw this, or not with these parameters.
+            ProtocolError: what came is no picture.
+        """
+        one = one_ref(ref, base=self.source.address)
+        from dicomnb.transfer.reading import picture
+
+        data = picture(self.source, one, Rendering(format, frame, window, viewport, quality))
+        if to is not None:
+            with atomic_write(path := Path(to).expanduser()) as file:
+                file.write(data)
+            return path
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            return Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:
+            raise ProtocolError(
+                f"What came for {one.path} is no picture.", url=self.source.address
+            ) from error
+
+    def bulkdata(self, uri: str) -> bytes:
+        """The bytes behind a BulkDataURI of this archive (PS3.18 section 10.4.1.1.5).
+
+        Raises:
+            OriginRefused: the address lies outside this archive's server; nothing was sent.
+        """
+        with closed_after(self.source.bulk(uri)) as parts:
+            return b"".join(part.read() for part in parts)
+
+    def download(self, ref: Any, folder: str | Path, *, progress: Telling = None) -> pd.DataFrame:
+        """Write every instance in ``ref`` to ``folder/STUDY/SERIES/INSTANCE.dcm``, as sent.
+
+        A file appears whole or not at all; one that is there already is never replaced.
+
+        Returns:
+            One row an instance: UIDs, ``Outcome`` (``downloaded``, ``already there`` or
+            ``conflict``), ``Reason``, ``File``, ``Bytes`` and ``SHA256``.
+
+        Raises:
+            ProtocolError: the server cut an answer short, or sent what was not asked for.
+            NotFound: there is no such study, series or instance.
+        """
+        from dicomnb.transfer.download import download
+
+        refs = refs_of(ref, base=self.source.address)
+        total = len(refs) if refs and refs[0].level == "instance" else None
+        with telling(progress, "download") as tell:
+            return download(
+                self.source,
+                refs,
+                Path(folder).expanduser(),
+                workers=self.options.workers,
+                total=total,
+                tell=tell,
+            )

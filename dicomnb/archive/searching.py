@@ -1,0 +1,146 @@
+"""The part of an archive that searches: tables of studies, series, instances, attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dicomnb.archive.connected import Connected
+from dicomnb.query import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+    from dicomnb.refs import Level
+    from dicomnb.transfer.events import Telling
+
+__all__ = ["Searching"]
+
+
+class Searching(Connected):
+    """Searches and attributes as DataFrames."""
+
+    def studies(
+        self,
+        where: Any = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        fields: Iterable[Any] | str | None = None,
+        fuzzy: bool = False,
+        progress: Telling = None,
+        **filters: Any,
+    ) -> pd.DataFrame:
+        """Search for studies (PS3.18 section 10.6).
+
+        Args:
+            where: studies to look among, as refs; None for all.
+            limit: rows at most, counted after filtering; None for all there are.
+            offset: rows to pass over first.
+            fields: keywords to bring besides the level's own columns, or ``"all"``.
+            fuzzy: match names by the beginning of any of their words.
+            progress: True for a bar, or a function that is told a `Progress`.
+            **filters: keyword (or tag) = value. A list means any of its values, a pair of
+                dates a range (None leaves it open), ``*`` and ``?`` stand for other characters.
+
+        Returns:
+            One row a study; columns are keywords, typed by their VR, the same for no rows.
+
+        Raises:
+            BadQuery: an unknown keyword or a value of the wrong kind; nothing was sent.
+
+        Example:
+            >>> archive.studies(PatientName="Zhang*", StudyDate=("2023-01-01", None))
+        """
+        query = build("study", filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        return self._listing.table(query, where, progress)
+
+    def series(
+        self,
+        where: Any = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        fields: Iterable[Any] | str | None = None,
+        fuzzy: bool = False,
+        progress: Telling = None,
+        **filters: Any,
+    ) -> pd.DataFrame:
+        """Search for series, of ``where`` (studies) or of the whole archive; see `studies`.
+
+        Example:
+            >>> archive.series(studies, Modality=["CT", "MR"])
+        """
+        query = build("series", filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        return self._listing.table(query, where, progress)
+
+    def instances(
+        self,
+        where: Any = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        fields: Iterable[Any] | str | None = None,
+        fuzzy: bool = False,
+        progress: Telling = None,
+        **filters: Any,
+    ) -> pd.DataFrame:
+        """Search for instances, of ``where`` (studies or series) or of all; see `studies`.
+
+        Example:
+            >>> archive.instances(series.iloc[0])
+        """
+        query = build("instance", filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        return self._listing.table(query, where, progress)
+
+    def pages(
+        self,
+        level: Level,
+        where: Any = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        fields: Iterable[Any] | str | None = None,
+        fuzzy: bool = False,
+        **filters: Any,
+    ) -> Iterator[pd.DataFrame]:
+        """The same search page by page, in bounded memory: for what does not fit a table."""
+        query = build(level, filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        return self._listing.tables(query, where)
+
+    def explain(
+        self,
+        level: Level,
+        where: Any = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        fields: Iterable[Any] | str | None = None,
+        fuzzy: bool = False,
+        **filters: Any,
+    ) -> pd.DataFrame:
+        """The requests that a search would make, without making them.
+
+        Returns:
+            One row a request: ``Path``, ``Parameters``, and in ``CheckedHere`` the filters
+            that the source cannot match and that its rows are checked by afterwards.
+        """
+        query = build(level, filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        return self._listing.requests(query, where)
+
+    def metadata(
+        self, ref: Any, *, fields: Iterable[str] | None = None, progress: Telling = None
+    ) -> pd.DataFrame:
+        """The attributes of every instance in ``ref``, without pixels (PS3.18 section 10.4.1.1.2).
+
+        Args:
+            fields: keywords for columns; None takes every attribute that occurs.
+
+        Returns:
+            One row an instance; bulk data stands as its BulkDataURI.
+
+        Raises:
+            NotFound: there is no such study, series or instance.
+        """
+        return self._listing.metadata(ref, fields, progress)
