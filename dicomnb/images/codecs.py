@@ -106,6 +106,11 @@ def check_header(data: bytes, pixels: PixelFormat) -> Codestream:
             f"samples, but the data set says {pixels.rows} × {pixels.columns} with "
             f"{pixels.samples}."
         )
+    if header.precision > max(pixels.bits_allocated, 8):
+        raise DecodeError(
+            f"A compressed frame has {header.precision} bits a sample, but the data set allots "
+            f"{pixels.bits_allocated}: what is above them would be lost."
+        )
     return header
 
 

@@ -29,6 +29,8 @@ class Codestream:
         signed: whether samples are signed, None where the format cannot say (JPEG, JPEG-LS).
         colour: ``"RGB"`` or ``"YCBCR"`` where a marker of a JPEG says which its samples are,
             else None.
+        encoding: ``"JPEG"`` (baseline, extended, progressive), ``"JPEG Lossless"``,
+            ``"JPEG-LS"``, ``"JPEG 2000"`` or ``"HTJ2K"``.
     """
 
     rows: int
@@ -37,6 +39,7 @@ class Codestream:
     precision: int
     signed: bool | None = None
     colour: str | None = None
+    encoding: str = "JPEG"
 
     @classmethod
     def read(cls, data: bytes | memoryview) -> Codestream:
@@ -78,12 +81,21 @@ def _read_jpeg(view: memoryview) -> Codestream:
             precision, rows, columns, samples = struct.unpack_from(">BHHB", segment)
             identifiers = bytes(segment[6 : 6 + 3 * samples : 3])
             colour = _jpeg_colour(identifiers, adobe=adobe, jfif=jfif)
-            return Codestream(rows, columns, samples, precision, colour=colour)
+            return Codestream(
+                rows, columns, samples, precision, colour=colour, encoding=_jpeg_process(marker)
+            )
         if marker == 0xE0 and bytes(segment[:4]) == b"JFIF":
             jfif = True
         elif marker == 0xEE and bytes(segment[:5]) == b"Adobe" and len(segment) >= 12:
             adobe = segment[11]
         position += length
+
+
+def _jpeg_process(marker: int) -> str:
+    """Which of the processes the frame header's marker names (ISO/IEC 10918-1 table B.1)."""
+    if marker == 0xF7:
+        return "JPEG-LS"
+    return "JPEG Lossless" if marker in (0xC3, 0xC7, 0xCB, 0xCF) else "JPEG"
 
 
 def _jpeg_colour(identifiers: bytes, *, adobe: int | None, jfif: bool) -> str | None:
@@ -98,7 +110,8 @@ def _jpeg_colour(identifiers: bytes, *, adobe: int | None, jfif: bool) -> str | 
 
 
 def _read_jpeg2000(view: memoryview) -> Codestream:
-    """Read the SIZ segment, the second of every codestream."""
+    """Read the SIZ segment, the second of every codestream; CAP follows it in HTJ2K."""
+    (length,) = struct.unpack_from(">H", view, 4)
     right, bottom, left, top = struct.unpack_from(">4I", view, 8)
     samples, precision = struct.unpack_from(">HB", view, 40)
     return Codestream(
@@ -107,4 +120,5 @@ def _read_jpeg2000(view: memoryview) -> Codestream:
         samples=samples,
         precision=(precision & 0x7F) + 1,
         signed=bool(precision & 0x80),
+        encoding="HTJ2K" if bytes(view[4 + length : 6 + length]) == b"\xff\x50" else "JPEG 2000",
     )

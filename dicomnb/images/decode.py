@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from dicomnb.images.colour import ybr_to_rgb
 from dicomnb.images.encapsulated import frame_fragments, join
 from dicomnb.images.native import clean_unused_bits, native_frame, unpack_bits
 from dicomnb.images.pixels import PixelFormat, name_of, pixel_keyword
+from dicomnb.images.recognition import recognised
 from dicomnb.limits import Limits
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 __all__ = ["decode", "decode_frame", "decode_into", "frame_numbers"]
+
+_ITEM_TAG = b"\xfe\xff\x00\xe0"  # what encapsulated pixel data begins with
+_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 
 def decode_frame(data: bytes | memoryview, pixels: PixelFormat) -> np.ndarray[Any, Any]:
@@ -43,10 +48,13 @@ def decode_frame(data: bytes | memoryview, pixels: PixelFormat) -> np.ndarray[An
 
     Returns:
         Stored values, (rows, columns) or (rows, columns, 3), of ``pixels.dtype``: a new array.
+        Where the bytes show another encoding than the transfer syntax says, they are believed,
+        with a warning.
 
     Raises:
         DecodeError: damaged, of a wrong size, or there is no codec.
     """
+    pixels = recognised(data, pixels)
     if pixels.is_native:
         array = native_frame(data, pixels).astype(pixels.dtype, copy=True)
         return _finish(array, pixels, rgb=False)
@@ -95,7 +103,16 @@ def decode(
     data = element.value
     if not isinstance(data, bytes | bytearray | memoryview):
         raise DecodeError(f"{keyword} of {name_of(dataset)} holds {type(data).__name__}, no bytes.")
-    if not pixels.is_native:
+    encapsulated = bytes(data[:4]) == _ITEM_TAG
+    if not pixels.is_native and not encapsulated and len(data) >= pixels.total_bytes:
+        warn(
+            f"{name_of(dataset)} is said to be in transfer syntax {pixels.transfer_syntax}, but "
+            "its pixels are not encapsulated: they are taken as little endian values."
+        )
+        pixels = replace(pixels, transfer_syntax=_EXPLICIT_LITTLE_ENDIAN)
+    elif pixels.is_native:
+        encapsulated = encapsulated and bool(element.is_undefined_length)
+    if not pixels.is_native or encapsulated:
         return _decode_encapsulated(dataset, data, pixels, wanted, workers=workers, limits=limits)
     _check_length(dataset, len(data), pixels)
     result = allocate((len(wanted), *pixels.frame_shape), pixels.dtype, limits=limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -12,17 +13,21 @@ from pydicom.dataset import Dataset
 from dicomnb.attributes import attribute
 from dicomnb.errors import NotFound, ProtocolError
 from dicomnb.images.decode import allocate, decode_frame, frame_numbers
+from dicomnb.images.display import display, modality
 from dicomnb.images.pixels import PixelFormat
-from dicomnb.pool import closed_after
-from dicomnb.wire.frame_types import TRANSFER_SYNTAXES
+from dicomnb.pool import closed_after, side_by_side
+from dicomnb.wire.frame_types import FRAME_TYPES, TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dicomnb.limits import Limits
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
     from dicomnb.source import Source
+    from dicomnb.wire.parts import Part
+
+    _Job = tuple[int, str, bytes]
 
 __all__ = ["Output", "frames"]
 
@@ -37,6 +42,7 @@ _PIXELS = {
     "7FE00010": "PixelData",
 }
 
+_COMPRESSED = "1.2.840.10008.1.2.4.90"
 _SOP_INSTANCE_UID = "00080018"
 
 
@@ -47,43 +53,74 @@ def frames(
     *,
     output: Output,
     limits: Limits,
+    workers: int | None = None,
     cancel: Cancel | None = None,
 ) -> np.ndarray[Any, Any]:
     """Fetch and decode frames of the instance ``ref``; see `Archive.frames`."""
     if output not in ("stored", "modality", "display"):
         raise ValueError(f"output={output!r}: it is 'stored', 'modality' or 'display'.")
     header, keyword = _header(source, ref, cancel)
-    pixels = PixelFormat.of(header, transfer_syntax="1.2.840.10008.1.2.1", keyword=keyword)
+    # Only the bytes will tell the syntax; any compressed one asks least of the attributes.
+    pixels = PixelFormat.of(header, transfer_syntax=_COMPRESSED, keyword=keyword)
     wanted = frame_numbers(numbers, pixels.frames)
     if not wanted:
         raise ValueError("numbers is empty: give at least one frame number, or None for all.")
+    if len(wanted) == 1:
+        workers = 1
+    parts = source.frames(ref, wanted, cancel=cancel)
+
+    def decoded(job: _Job, _: Cancel) -> np.ndarray[Any, Any]:
+        number, syntax, data = job
+        found = PixelFormat.of(header, transfer_syntax=syntax, keyword=keyword)
+        frame = decode_frame(data, found)
+        return frame if output == "stored" else _finished(frame, header, number, output)
+
     stack = None
     place = 0
-    parts = source.frames(ref, wanted, cancel=cancel)
+    # Frames are decoded in threads while the next ones arrive; some wait, never all of them.
     with closed_after(parts):
-        for place, part in enumerate(parts, 1):
-            syntax = part.transfer_syntax or TRANSFER_SYNTAXES.get(part.media_type)
-            if syntax is None:
-                raise ProtocolError(f"A frame came as {part.media_type!r}, which says no syntax.")
-            if place > len(wanted):
-                raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; more came.")
-            found = PixelFormat.of(header, transfer_syntax=syntax, keyword=keyword)
-            frame = decode_frame(part.read(), found)
-            if output != "stored":
-                frame = _finished(frame, header, wanted[place - 1], output)
-            if stack is None:
-                stack = allocate((len(wanted), *frame.shape), frame.dtype, limits=limits)
-            stack = _placed(stack, place - 1, frame)
+        jobs = _jobs(parts, ref, wanted, header)
+        arrays = side_by_side(decoded, jobs, workers=workers or os.cpu_count() or 1, cancel=cancel)
+        with closed_after(arrays):
+            for place, frame in enumerate(arrays, 1):
+                if stack is None:
+                    stack = allocate((len(wanted), *frame.shape), frame.dtype, limits=limits)
+                stack = _placed(stack, place - 1, frame)
     if stack is None or place != len(wanted):
         raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; {place} came.")
     return stack
 
 
+def _jobs(
+    parts: Iterable[Part], ref: Ref, wanted: Sequence[int], header: Dataset
+) -> Iterator[_Job]:
+    """Number, transfer syntax and bytes of each frame that comes.
+
+    The syntax is what the part's own header says, else what the metadata says there is, else
+    the default of the media type; the bytes have the last word when they are decoded.
+    """
+    for place, part in enumerate(parts):
+        if place >= len(wanted):
+            raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; more came.")
+        syntax = part.transfer_syntax
+        if syntax in (None, "", "*"):
+            syntax = _said_by_metadata(header, part.media_type)
+        if syntax is None:
+            raise ProtocolError(f"A frame came as {part.media_type!r}, which says no syntax.")
+        yield wanted[place], syntax, part.read()
+
+
+def _said_by_metadata(header: Dataset, media_type: str) -> str | None:
+    """The one syntax that the metadata names, where it fits the media type; else its default."""
+    named = header.get("AvailableTransferSyntaxUID")
+    if isinstance(named, str) and FRAME_TYPES.get(named) == media_type:
+        return str(named)
+    return TRANSFER_SYNTAXES.get(media_type)
+
+
 def _finished(
     frame: np.ndarray[Any, Any], header: Dataset, number: int, output: Output
 ) -> np.ndarray[Any, Any]:
-    from dicomnb.images.display import display, modality
-
     if output == "modality":
         return modality(frame, header, frame=number)
     return display(header, frame, frame=number)
