@@ -53,6 +53,18 @@ def _parser() -> argparse.ArgumentParser:
         help="the environment variable that holds the token each request must carry",
     )
     serve.add_argument(
+        "--flavour",
+        choices=["google"],
+        help="behave as Google's Cloud Healthcare API; a token is made, and printed after the URL",
+    )
+    serve.add_argument(
+        "--bucket",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="a folder that stands for gs://NAME, or for bq://PROJECT.DATASET",
+    )
+    serve.add_argument(
         "--until-input-ends", action="store_true", help="end when standard input does"
     )
     return parser
@@ -68,9 +80,13 @@ def _serve(options: argparse.Namespace) -> None:
             host=options.host,
             port=options.port,
             writable=options.writable,
+            flavour=options.flavour,
             token=_token(options.token_from_environment),
+            buckets=_buckets(options.bucket),
         )
         print(server.url, flush=True)
+        if options.flavour and not options.token_from_environment:
+            print(f"Authorization: Bearer {server.token}", flush=True)
         _wait(until_input_ends=options.until_input_ends)
     except KeyboardInterrupt:
         pass
@@ -89,6 +105,13 @@ def _wait(*, until_input_ends: bool) -> None:
 
 def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _buckets(texts: Sequence[str]) -> dict[str, Path]:
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [name for name, sign, path in pairs if not (name and sign and path)]:
+        raise ValueError(f"--bucket {wrong[0]}: give NAME=FOLDER.")
+    return {name: Path(path) for name, _, path in pairs}
 
 
 def _token(variable: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import MethodNotAllowed
@@ -30,36 +31,24 @@ if TYPE_CHECKING:
 
     from dicomnb.server.guard import Guard
 
-__all__ = ["ROOT", "Application"]
+__all__ = ["ROOT", "Answering", "Application", "failure_words", "options_answer"]
 
 ROOT = "/dicomweb"
 """Path of the DICOMweb root."""
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
+FAILED = "The server failed; its log tells why."
 log = logging.getLogger("dicomnb.server")
 
 
-class Application:
-    """Answers requests for a service.
+class Answering(ABC):
+    """WSGI around a way to route requests and to word errors.
 
     Args:
-        service: what is published.
         guard: who may ask.
-        routes: the services; those that the source cannot do are left out.
     """
 
-    def __init__(
-        self, service: Service, guard: Guard, *, routes: tuple[Route, ...] = STANDARD
-    ) -> None:
-        self._service = service
-        self._guard = guard
-        self._map = Map(
-            [
-                Rule(ROOT + route.path, methods=[route.method], endpoint=route.handler)
-                for route in offered(routes, service)
-            ],
-            strict_slashes=False,
-            merge_slashes=False,
-        )
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
@@ -75,20 +64,57 @@ class Application:
 
     def _answer(self, request: Request) -> Answer:
         try:
-            return self._routed(request)
+            return self.routed(request)
         except Refused as refusal:
-            return json_answer(refusal.status, {"error": refusal.words}, *refusal.headers)
+            return self.refused(refusal, request)
         except DicomnbError as error:
-            return self._failure(error, request)
+            return self.failure(error, request)
         except Exception:
             log.exception("%s %r failed", request.method, request.path)
-            return json_answer(500, {"error": "The server failed; its log tells why."})
+            return self.refused(Refused(500, FAILED), request)
 
-    def _routed(self, request: Request) -> Answer:
-        base = f"http://{self._guard.check(request)}{ROOT}"
+    @abstractmethod
+    def routed(self, request: Request) -> Answer:
+        """The answer to a request; whatever it raises becomes a status."""
+
+    @abstractmethod
+    def refused(self, refusal: Refused, request: Request) -> Answer:
+        """The answer to a request that is refused."""
+
+    @abstractmethod
+    def failure(self, error: DicomnbError, request: Request) -> Answer:
+        """The answer to a request that the source cannot fulfil."""
+
+
+class Application(Answering):
+    """Answers requests for a service.
+
+    Args:
+        service: what is published.
+        guard: who may ask.
+        routes: the services; those that the source cannot do are left out.
+    """
+
+    def __init__(
+        self, service: Service, guard: Guard, *, routes: tuple[Route, ...] = STANDARD
+    ) -> None:
+        super().__init__(guard)
+        self._service = service
+        self._map = Map(
+            [
+                Rule(ROOT + route.path, methods=[route.method], endpoint=route.handler)
+                for route in offered(routes, service)
+            ],
+            strict_slashes=False,
+            merge_slashes=False,
+        )
+
+    def routed(self, request: Request) -> Answer:
+        """The answer of the service whose path and method these are."""
+        base = f"http://{self.guard.check(request)}{ROOT}"
         adapter = self._map.bind("", path_info=request.path)
         if request.method == "OPTIONS":
-            return self._options(adapter.allowed_methods())
+            return options_answer(adapter.allowed_methods())
         try:
             handler, arguments = adapter.match(method=request.method)
         except NoRoute:
@@ -98,11 +124,9 @@ class Application:
         answer: Answer = handler(Exchange(self._service, request, arguments, base))
         return answer
 
-    def _options(self, methods: Iterable[str]) -> Answer:
-        allowed = sorted({*methods, "OPTIONS"})
-        if allowed == ["OPTIONS"]:
-            raise Refused(404, "There is no such service.")
-        return Answer(204, headers=(("Allow", ", ".join(allowed)),))
+    def refused(self, refusal: Refused, request: Request) -> Answer:
+        """The words as ``{"error": words}``."""
+        return json_answer(refusal.status, {"error": refusal.words}, *refusal.headers)
 
     def _not_allowed(self, method: str, methods: Iterable[str]) -> Refused:
         """405: the path is there, but not for this method.
@@ -115,19 +139,31 @@ class Application:
             words += " This server is read-only; serve(…, writable=True) makes it writable."
         return Refused(405, words, ("Allow", ", ".join(sorted({*methods, "OPTIONS"}))))
 
-    def _failure(self, error: DicomnbError, request: Request) -> Answer:
-        status = status_of(error)
-        if status is None or status >= 500:
-            log.warning("%s %r: %s", request.method, request.path, error)
-        if status is None:
-            return json_answer(500, {"error": "The server failed; its log tells why."})
+    def failure(self, error: DicomnbError, request: Request) -> Answer:
+        """The error as a status with its words, without the paths of this machine."""
+        status, words = failure_words(error, request, self._service.source.address)
         headers: tuple[tuple[str, str], ...] = ()
         if isinstance(error, Unsupported) and request.method not in READ_METHODS:
             status, headers = 405, (("Allow", ", ".join(READ_METHODS)),)
-        words = getattr(error, "message", None) or str(error)
-        return json_answer(
-            status, {"error": public_words(words, self._service.source.address)}, *headers
-        )
+        return json_answer(status, {"error": words}, *headers)
+
+
+def options_answer(methods: Iterable[str]) -> Answer:
+    """What OPTIONS is answered with; 404 where no method leads anywhere."""
+    allowed = sorted({*methods, "OPTIONS"})
+    if allowed == ["OPTIONS"]:
+        raise Refused(404, "There is no such service.")
+    return Answer(204, headers=(("Allow", ", ".join(allowed)),))
+
+
+def failure_words(error: DicomnbError, request: Request, address: str) -> tuple[int, str]:
+    """Status and words for an error of a source at ``address``; our own faults are logged."""
+    status = status_of(error)
+    if status is None or status >= 500:
+        log.warning("%s %r: %s", request.method, request.path, error)
+    if status is None:
+        return 500, FAILED
+    return status, public_words(getattr(error, "message", None) or str(error), address)
 
 
 class _Sending:

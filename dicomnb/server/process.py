@@ -7,10 +7,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from dicomnb.errors import DicomnbError
 from dicomnb.server.serving import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["TOKEN_VARIABLE", "start"]
 
@@ -18,8 +21,17 @@ TOKEN_VARIABLE = "DICOMNB_SERVER_TOKEN"  # noqa: S105 - a name, no token
 END_SECONDS = 5
 
 
-def start(folder: Path, *, host: str, port: int, token: str | None, writable: bool) -> Server:
-    """Publish a folder in another process, and wait until it answers.
+def start(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    writable: bool,
+    flavour: str | None = None,
+    buckets: Mapping[str, str | Path] | None = None,
+) -> Server:
+    """Publish a folder in another process, and wait until it answers; see `serve`.
 
     The token goes through the environment: arguments are there for every user of the machine
     to read. The process ends when its standard input does, so also when this one is killed.
@@ -30,6 +42,9 @@ def start(folder: Path, *, host: str, port: int, token: str | None, writable: bo
     command = [sys.executable, "-m", "dicomnb", "serve", str(folder.resolve())]
     command += ["--host", host, "--port", str(port), "--until-input-ends"]
     command += ["--writable"] if writable else []
+    command += ["--flavour", flavour] if flavour else []
+    for name, path in (buckets or {}).items():
+        command += ["--bucket", f"{name}={Path(path).expanduser().resolve()}"]
     environment = dict(os.environ)
     if token is not None:
         command += ["--token-from-environment", TOKEN_VARIABLE]

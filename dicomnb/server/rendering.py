@@ -28,19 +28,32 @@ MOST_PIXELS = 1 << 25
 _SIZE = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 
 
-def rendered(exchange: Exchange) -> Answer:
+def rendered(
+    exchange: Exchange,
+    *,
+    parameters: frozenset[str] | None = None,
+    ignores_others: bool = False,
+) -> Answer:
     """A picture of an instance, of one of its frames, or of a series where the source can.
+
+    Args:
+        exchange: the request.
+        parameters: that it may have; None: all that the source knows.
+        ignores_others: whether others change nothing, instead of being refused.
 
     Raises:
         Refused: 406, neither JPEG nor PNG is accepted; 400, a parameter that is malformed or
-            not known. It is not ignored: the picture would not be what was asked for.
+            not known. It is not ignored unless ``ignores_others``: the picture would not be
+            what was asked for.
     """
     offers = list(FORMATS)
     kind = next((offer for offer, _ in exchange.wanted(offers)), None)
     if kind is None:
         raise not_acceptable(offers)
     service = exchange.service
-    rendering = _rendering(exchange, FORMATS[kind])
+    known = service.abilities.render_parameters if parameters is None else parameters
+    given = _given(exchange, known, ignores_others)
+    rendering = _rendering(exchange, FORMATS[kind], given)
     with service.drawing:
         parts = Begun(service.source.rendered(exchange.target, rendering, cancel=service.cancel))
         if parts.first is None:
@@ -49,14 +62,22 @@ def rendered(exchange: Exchange) -> Answer:
             return Answer(200, kind, parts.first.read())
 
 
-def _rendering(exchange: Exchange, picture: Literal["jpeg", "png"]) -> Rendering:
-    """What the parameters ask for."""
-    known = exchange.service.abilities.render_parameters
+def _given(exchange: Exchange, known: frozenset[str], ignores_others: bool) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in exchange.parameters():
+        if name not in known and ignores_others:
+            continue
         if name not in known or name in given:
-            raise Refused(400, f"Parameter {name!r}: known are, once each, {', '.join(known)}.")
+            names = ", ".join(sorted(known))
+            raise Refused(400, f"Parameter {name!r}: known are, once each, {names}.")
         given[name] = value
+    return given
+
+
+def _rendering(
+    exchange: Exchange, picture: Literal["jpeg", "png"], given: Mapping[str, str]
+) -> Rendering:
+    """What the parameters ask for."""
     frame = None
     if "numbers" in exchange.arguments:
         frame, *others = frame_numbers(exchange.arguments["numbers"])

@@ -35,8 +35,12 @@ _NUMBERS = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8})*", re.ASCII)
 _BULK_PATH = re.compile(r"(?!.*(?:^|/)\.{0,2}(?:/|$))[0-9A-Za-z._~/-]+", re.ASCII)
 
 
-def instances(exchange: Exchange) -> Answer:
+def instances(exchange: Exchange, *, unnamed: str = "*") -> Answer:
     """Part 10 instances; as stored unless the client names a transfer syntax.
+
+    Args:
+        exchange: the request.
+        unnamed: what they are given in where it names none.
 
     Raises:
         Refused: 406, they cannot be had in any form that the client accepts.
@@ -46,7 +50,7 @@ def instances(exchange: Exchange) -> Answer:
     found = _obtained(
         exchange,
         lambda shape: service.source.instances(
-            ref, transfer_syntax=shape.transfer_syntax or "*", cancel=service.cancel
+            ref, transfer_syntax=shape.transfer_syntax or unnamed, cancel=service.cancel
         ),
         offers=[multipart_related(DICOM, transfer_syntax="*"), *([DICOM] if single else [])],
         single=single,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dicomnb.wire.parts import Part
     from dicomnb.wire.storing import Outcome
 
-__all__ = ["delete", "store"]
+__all__ = ["Spooled", "as_here", "delete", "received", "store"]
 
 PIECE_BYTES = 1 << 20
 MOST_PARTS = 1 << 16
@@ -26,17 +26,30 @@ MOST_PARTS = 1 << 16
 
 
 @dataclass(frozen=True)
-class _Spooled:
-    """An instance that has come in whole, in a temporary file."""
+class Spooled:
+    """A part of a request that has come in whole, in a temporary file.
+
+    Attributes:
+        path: the file.
+        name: what to call it in a message.
+        media_type: of its header, without parameters.
+        transfer_syntax: of its header, or None.
+        location: its Content-Location, or None.
+    """
 
     path: Path
     name: str
+    media_type: str = media.DICOM
+    transfer_syntax: str | None = None
+    location: str | None = None
 
     @property
     def length(self) -> int:
+        """Size in bytes."""
         return self.path.stat().st_size
 
     def open(self) -> BinaryIO:
+        """The file, opened for reading."""
         return self.path.open("rb")
 
 
@@ -57,12 +70,12 @@ def store(exchange: Exchange) -> Answer:
     _check_content_type(exchange)
     ref = exchange.ref
     with tempfile.TemporaryDirectory(prefix="dicomnb-store-") as folder:
-        uploads = _received(exchange, Path(folder))
+        uploads = received(exchange, Path(folder))
         service = exchange.service
         outcomes = service.source.store(
             uploads, study=ref.study if ref else None, cancel=service.cancel
         )
-    stored = [_outside(exchange, one) for one in outcomes]
+    stored = [as_here(exchange, one) for one in outcomes]
     studies = {one.study for one in stored if one.url and one.study}
     study_url = exchange.url(Ref(studies.pop())) if len(studies) == 1 else None
     body, status = store_answer.encode(stored, study_url=study_url)
@@ -86,8 +99,19 @@ def _check_content_type(exchange: Exchange) -> None:
     raise Refused(415, f"Instances are stored as {offers}.", ("Accept-Post", "multipart/related"))
 
 
-def _received(exchange: Exchange, folder: Path) -> list[_Spooled]:
-    """The parts as files, after the body has been read to its very end."""
+def received(
+    exchange: Exchange, folder: Path, *, kinds: frozenset[str] = frozenset({media.DICOM})
+) -> list[Spooled]:
+    """The parts as files, after the body has been read to its very end.
+
+    Args:
+        exchange: the request.
+        folder: where to put the files.
+        kinds: media types that a part may have.
+
+    Raises:
+        Refused: 400, the body is not what its header says; 413, too many parts; 415.
+    """
     body = exchange.body
     kind = exchange.request.headers.get("Content-Type")
     limits = exchange.service.limits
@@ -98,6 +122,9 @@ def _received(exchange: Exchange, folder: Path) -> list[_Spooled]:
         for number, part in enumerate(parts, 1):
             if number > MOST_PARTS:
                 raise Refused(413, f"No more than {MOST_PARTS:,} instances are stored at once.")
+            if part.media_type not in kinds:
+                offers = " or ".join(sorted(kinds))
+                raise Refused(415, f"The type of part {number} is {part.media_type}, not {offers}.")
             uploads.append(_spooled(part, folder / str(number), f"part {number}", scratch))
         while body.readinto(scratch):  # an epilogue, the end of the last chunk
             pass
@@ -108,17 +135,15 @@ def _received(exchange: Exchange, folder: Path) -> list[_Spooled]:
     return uploads
 
 
-def _spooled(part: Part, path: Path, name: str, scratch: bytearray) -> _Spooled:
-    if part.media_type != media.DICOM:
-        raise Refused(415, f"The type of {name} is {part.media_type}, not {media.DICOM}.")
+def _spooled(part: Part, path: Path, name: str, scratch: bytearray) -> Spooled:
     buffer = memoryview(scratch)
     with path.open("wb") as file:
         while count := part.readinto(buffer):
             file.write(buffer[:count])
-    return _Spooled(path, name)
+    return Spooled(path, name, part.media_type, part.transfer_syntax, part.location)
 
 
-def _outside(exchange: Exchange, outcome: Outcome) -> Outcome:
+def as_here(exchange: Exchange, outcome: Outcome) -> Outcome:
     """The outcome with a RetrieveURL of this server, where something was stored, and a reason
     without the paths of this machine.
     """

@@ -1,0 +1,140 @@
+"""Store and delete as the Google API has them: 409 for any failure, operations for deletes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dicomnb.errors import NotFound
+from dicomnb.refs import Ref
+from dicomnb.server.answers import Answer, Refused
+from dicomnb.server.google.xml_answer import as_xml
+from dicomnb.server.storing import as_here, received
+from dicomnb.wire import media
+from dicomnb.wire.media import DICOM, DICOM_JSON
+from dicomnb.wire.store_answer import DUPLICATE, PROCESSING_FAILURE
+
+if TYPE_CHECKING:
+    from dicomnb.server.google.calls import StoreExchange
+    from dicomnb.server.google.operations import Operation
+    from dicomnb.wire.storing import Outcome
+
+__all__ = ["delete", "store"]
+
+_XML = "application/dicom+xml"
+_SERVICE = "dicom.DicomService"
+
+
+def store(exchange: StoreExchange) -> Answer:
+    """Store the instances of a body: 200 when all are stored, 409 when one or more are not.
+
+    The same bytes again count as stored. The answer is XML unless JSON is accepted only, or
+    preferred.
+
+    Raises:
+        Refused: 400, the body is not what its header says; 406, 415, media types.
+    """
+    kind = _answer_type(exchange)
+    _check_content_type(exchange)
+    ref, service = exchange.ref, exchange.service
+    with tempfile.TemporaryDirectory(prefix="dicomnb-store-") as folder:
+        uploads = received(exchange, Path(folder))
+        outcomes = service.source.store(
+            uploads, study=ref.study if ref else None, cancel=service.cancel
+        )
+    stored = [as_here(exchange, one) for one in outcomes]
+    data = _data_set(stored, exchange)
+    status = 200 if all(one.url for one in stored) else 409
+    return Answer(status, kind, as_xml(data) if kind == _XML else msgspec.json.encode(data))
+
+
+def _answer_type(exchange: StoreExchange) -> str:
+    offers = [_XML, DICOM_JSON]
+    for offer, _ in exchange.wanted(offers):
+        return offer
+    raise Refused(406, ", ".join(offers))
+
+
+def _check_content_type(exchange: StoreExchange) -> None:
+    given = media.parse(exchange.request.headers.get("Content-Type"))
+    kind = given.type if given else ""
+    inner = given.part_type if given else None
+    if kind == DICOM or (kind == "multipart/related" and inner in (None, DICOM)):
+        return
+    raise Refused(
+        415,
+        f"Content-Type {kind or 'is missing, which'} cannot be stored; it is {DICOM}, or "
+        f"{media.multipart_related(DICOM)}.",
+    )
+
+
+def _data_set(outcomes: list[Outcome], exchange: StoreExchange) -> dict[str, Any]:
+    """The answer as DICOM JSON: RetrieveURL, FailedSOPSequence, ReferencedSOPSequence."""
+    data: dict[str, Any] = {}
+    studies = {one.study for one in outcomes if one.url and one.study}
+    if len(studies) == 1:
+        data["00081190"] = _element("UR", exchange.url(Ref(studies.pop())))
+    failed = [_failed_item(one, exchange.habits.failure_detail) for one in outcomes if not one.url]
+    stored = [_stored_item(one) for one in outcomes if one.url]
+    for tag, items in (("00081198", failed), ("00081199", stored)):
+        if items:
+            data[tag] = {"vr": "SQ", "Value": items}
+    return data
+
+
+def _stored_item(one: Outcome) -> dict[str, Any]:
+    return {
+        "00081150": _element("UI", str(one.sop_class or "")),
+        "00081155": _element("UI", str(one.instance)),
+        "00081190": _element("UR", one.url),
+    }
+
+
+def _failed_item(one: Outcome, detail: str) -> dict[str, Any]:
+    """Why, without saying which: no UIDs."""
+    code = one.code or (DUPLICATE if one.outcome == "conflict" else PROCESSING_FAILURE)
+    words = one.reason or "the instance could not be stored"
+    text = msgspec.json.encode({"message": words}).decode() if detail == "00091097" else words
+    return {
+        f"{detail[:4]}0010": _element("LO", "GOOGLE"),
+        detail: _element("UT", text),
+        "00081197": _element("US", code),
+    }
+
+
+def _element(vr: str, value: object) -> dict[str, Any]:
+    return {"vr": vr, "Value": [value]}
+
+
+def delete(exchange: StoreExchange) -> Answer:
+    """Delete an instance at once, ``{}``; a study or series by an operation.
+
+    Raises:
+        NotFound: there is none.
+    """
+    ref, service, call = exchange.target, exchange.service, exchange.call
+    count = _count(exchange, ref)
+    if ref.level == "instance" or exchange.habits.study_delete == "empty":
+        service.source.delete(ref, cancel=service.cancel)
+        return call.answer({})
+
+    def work(operation: Operation) -> dict[str, Any]:
+        operation.pending = count
+        service.source.delete(ref, cancel=operation.cancel)
+        operation.pending, operation.success = 0, count
+        return {"@type": "type.googleapis.com/google.protobuf.Empty"}
+
+    method = f"{_SERVICE}.Delete{ref.level.capitalize()}"
+    return call.begun(call.dataset.operations.start(method, work))
+
+
+def _count(exchange: StoreExchange, ref: Ref) -> int:
+    """How many instances there are; `NotFound` where there are none."""
+    service = exchange.service
+    count = sum(page.count for page in service.source.metadata(ref, cancel=service.cancel))
+    if not count:
+        raise NotFound(f"There is no {ref.level} {ref.uid}.")
+    return count
