@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dicomnb import plots
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
+    from dicomnb.transfer.saved import read_multipart
     from dicomnb.volumes.volume import Volume
     from dicomnb.web.auth import Bearer
 
@@ -80,6 +81,7 @@ __all__ = [
     "demo",
     "demo_labels",
     "plots",
+    "read_multipart",
     "serve",
 ]
 
@@ -88,6 +90,7 @@ _LATE = {
     "Volume": "dicomnb.volumes.volume",
     "demo": "dicomnb.samples",
     "demo_labels": "dicomnb.samples",
+    "read_multipart": "dicomnb.transfer.saved",
     "serve": "dicomnb.server",
 }
 

@@ -12,10 +12,11 @@ from dicomnb.options import Options
 from dicomnb.query import Filter, Query, parameters
 from dicomnb.refs import PLURAL, Ref
 from dicomnb.source import Page
-from dicomnb.web import families, paging, retrieving
+from dicomnb.web import families, ladder, paging, retrieving
 from dicomnb.web.addresses import base_address
 from dicomnb.web.auth import recipe
 from dicomnb.web.failures import beginning, error_of, words_of
+from dicomnb.web.ladder import Ladders
 from dicomnb.web.storing import Batch
 from dicomnb.web.transport import Transport
 from dicomnb.wire.jsontext import NO_JSON
@@ -76,6 +77,7 @@ class WebSource:
         brought = session is not None
         credentials = recipe(auth, origin=base.origin, in_url=in_url, has_session=brought)
         self._transport = Transport(base, options=self._options, auth=credentials, session=session)
+        self._ladders = Ladders()
         name = families.by_address(base.path)
         self._family = families.FAMILIES[name] if name else None
 
@@ -135,7 +137,12 @@ class WebSource:
 
     def metadata(self, ref: Ref, *, cancel: Cancel | None = None) -> Iterator[Page]:
         """One page with all instances' attributes; bulk data stands as BulkDataURI."""
-        with self._send("GET", f"{ref.path}/metadata", _JSON_HEADERS, cancel=cancel) as answer:
+
+        def ask(accept: str) -> Answer:
+            headers = {**_JSON_HEADERS, "Accept": accept}
+            return self._send("GET", f"{ref.path}/metadata", headers, cancel=cancel)
+
+        with self._ladders.climb("metadata", ladder.METADATA, ask) as answer:
             rows, count = self._rows(answer)
         yield Page(rows, count)
 
@@ -143,8 +150,8 @@ class WebSource:
         self, ref: Ref, *, transfer_syntax: str = "*", cancel: Cancel | None = None
     ) -> Iterator[Part]:
         """Part 10 instances in the order of the server; as stored for ``"*"``."""
-        headers = {"Accept": retrieving.instances_accept(transfer_syntax)}
-        answer = self._send("GET", ref.path, headers, cancel=cancel)
+        rungs = ladder.instance_rungs(transfer_syntax, single=ref.level == "instance")
+        answer = self._climb("instances", rungs, ref.path, cancel=cancel)
         yield from retrieving.parts_of(answer, self._options.limits)
 
     def frames(
@@ -161,11 +168,11 @@ class WebSource:
             ValueError: a number below 1.
             ProtocolError: the server sent fewer frames or more.
         """
-        headers = {"Accept": retrieving.frames_accept(transfer_syntax)}
+        rungs = ladder.frame_rungs(transfer_syntax)
         for asked in retrieving.frame_lists(ref, numbers, base=self.address):
             path = f"{ref.path}/frames/{','.join(map(str, asked))}"
             try:
-                answer = self._send("GET", path, headers, cancel=cancel)
+                answer = self._climb("frames", rungs, path, cancel=cancel)
             except BadQuery as error:
                 raise retrieving.no_such_frame(error) from None
             parts = retrieving.parts_of(answer, self._options.limits)
@@ -177,11 +184,7 @@ class WebSource:
         Raises:
             OriginRefused: it leads elsewhere; nothing was sent there.
         """
-        first, last = retrieving.bulk_accepts()
-        try:
-            answer = self._send("GET", uri, {"Accept": first}, cancel=cancel)
-        except (BadQuery, Unsupported):
-            answer = self._send("GET", uri, {"Accept": last}, cancel=cancel)
+        answer = self._climb("bulk data", ladder.bulk_rungs(), uri, cancel=cancel)
         yield from retrieving.parts_of(answer, self._options.limits)
 
     def rendered(
@@ -195,8 +198,8 @@ class WebSource:
         path, params = retrieving.rendered_request(
             ref, rendering, self.abilities(), url=f"{self.address}/{ref.path}"
         )
-        headers = {"Accept": f"image/{rendering.format}"}
-        answer = self._send("GET", path, headers, params=params, cancel=cancel)
+        rungs = ladder.picture_rungs(rendering.format)
+        answer = self._climb("pictures", rungs, path, params=params, cancel=cancel)
         yield from retrieving.parts_of(answer, self._options.limits, pictures=True)
 
     def store(
@@ -304,6 +307,22 @@ class WebSource:
         cancel: Cancel | None = None,
     ) -> Answer:
         return self._transport.send(method, path, params=params, headers=headers, cancel=cancel)
+
+    def _climb(
+        self,
+        family: str,
+        rungs: Sequence[ladder.Rung],
+        path: str,
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        cancel: Cancel | None = None,
+    ) -> Answer:
+        """Ask for binary data in the first form that the server gives."""
+
+        def ask(accept: str) -> Answer:
+            return self._send("GET", path, {"Accept": accept}, params=params, cancel=cancel)
+
+        return self._ladders.climb(family, rungs, ask)
 
     def _rows(self, answer: Answer) -> tuple[bytes, int]:
         return paging.rows_in(self._body(answer), url=answer.url, concealed=answer.concealed)

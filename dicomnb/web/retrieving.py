@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from dicomnb.errors import BadQuery, NotFound, ProtocolError, Unsupported
 from dicomnb.web.failures import words_of
+from dicomnb.web.ladder import is_about_frames
 from dicomnb.wire import multipart
-from dicomnb.wire.media import DICOM, OCTET_STREAM, format, multipart_related, parse
+from dicomnb.wire.media import parse
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from dicomnb.wire.parts import Part
 
 __all__ = [
-    "bulk_accepts",
     "counted",
     "frame_lists",
-    "frames_accept",
-    "instances_accept",
     "no_such_frame",
     "parts_of",
     "rendered_request",
@@ -32,27 +30,6 @@ __all__ = [
 
 URL_CHARACTERS = 2000
 """What every proxy lets pass."""
-
-
-def instances_accept(transfer_syntax: str) -> str:
-    """Accept for Part 10 instances. ``*`` is said aloud: without it Google transcodes."""
-    return multipart_related(DICOM, transfer_syntax=transfer_syntax)
-
-
-def frames_accept(transfer_syntax: str) -> str:
-    """Accept for frames."""
-    return multipart_related(OCTET_STREAM, transfer_syntax=transfer_syntax)
-
-
-def bulk_accepts() -> tuple[str, ...]:
-    """Accept for bulk data, to be tried in this order.
-
-    One type at a time: lists are read in different ways.
-    """
-    return (
-        multipart_related(OCTET_STREAM, transfer_syntax="*"),
-        format(OCTET_STREAM, {"transfer-syntax": "*"}),
-    )
 
 
 def parts_of(answer: Answer, limits: Limits, *, pictures: bool = False) -> Generator[Part]:
@@ -127,7 +104,7 @@ def counted(parts: Generator[Part], asked: Sequence[int], *, url: str) -> Iterat
 
 def no_such_frame(error: BadQuery) -> BadQuery | NotFound:
     """`NotFound` where a 400 is Orthanc's way to say that there is no such frame."""
-    if "out of range" not in error.server_words.lower():
+    if not is_about_frames(error):
         return error
     return NotFound(
         "The instance has no frame of that number.",
