@@ -232,11 +232,13 @@ def _parts(url: str) -> list[bytes]:
 
 
 def _rounded(value: Any) -> Any:
-    """Orthanc writes numbers with nine digits in XML, and the texts of DS as they are."""
+    """Orthanc writes numbers with nine digits in XML, and line ends as XML reads them."""
     if isinstance(value, dict):
         return {key: _rounded(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_rounded(one) for one in value]
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n")
     return float(f"{value:.6g}") if isinstance(value, int | float) else value
 
 
