@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["connect"]
 
-_STORE_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+/dicomStores/[^/]+")
-
 
 def connect(
     where: Any, *, auth: Any = None, session: Any = None, options: Options | None = None
@@ -25,8 +22,8 @@ def connect(
 
     Args:
         where: a folder (``Path``, or text without a scheme that is one); the URL of a DICOMweb
-            root; a Google store, ``projects/…/locations/…/datasets/…/dicomStores/…``; or a
-            ``DICOMwebClient``.
+            root; a Google store, ``projects/…/locations/…/datasets/…/dicomStores/…`` or the
+            address of it or of anything in it; or a ``DICOMwebClient``.
         auth: ``None`` (Google's default credentials for Google's host, else none),
             ``"google"``, the path of a service-account file, a google-auth credentials object,
             ``("user", "password")``, `Bearer`, or any auth object of requests. It goes only to
@@ -37,6 +34,7 @@ def connect(
     Raises:
         NoDicom: no such folder, or none with DICOM (an empty one is a new archive with
             ``Options(writable=True)``).
+        RefError: a Google store's name is malformed; the first fault is told.
         ConnectionFailed: no server answers there.
         NotFound, ProtocolError: what answers is not DICOMweb.
         AuthError: the server refuses the credentials.
@@ -49,10 +47,10 @@ def connect(
 
 
 def _source(where: Any, auth: Any, session: Any, options: Options) -> Source:
-    if isinstance(where, str) and _STORE_NAME.fullmatch(where.strip("/")):
-        from dicomnb.web.google import base_url
+    if isinstance(where, str) and not _is_folder(where):
+        from dicomnb.web.google_names import dicomweb_root
 
-        where = base_url(where.strip("/"), api_root=options.api_root)
+        where = dicomweb_root(where, api_root=options.api_root) or where
     if isinstance(where, str) and "://" in where:
         return _web(where, auth, session, options)
     if isinstance(where, str | Path):
@@ -65,6 +63,14 @@ def _source(where: Any, auth: Any, session: Any, options: Options) -> Source:
         f"Cannot connect to a {type(where).__name__}: give a folder, the URL of a DICOMweb "
         "root, projects/…/dicomStores/…, or a DICOMwebClient."
     )
+
+
+def _is_folder(where: str) -> bool:
+    """Whether text that might also name a Google store is a folder that is there."""
+    try:
+        return "://" not in where and Path(where).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _web(url: str, auth: Any, session: Any, options: Options) -> Source:

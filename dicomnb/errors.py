@@ -211,10 +211,11 @@ class NoDicom(DicomnbError):
 
 
 class RefError(DicomnbError, ValueError):
-    """What was given does not say which study, series or instance is meant.
+    """What was given does not say which study, series or instance is meant, or which store.
 
     A missing UID in a column that is there, mixed levels, no UID column, another archive's
-    URL. Nothing was fetched or deleted: a missing identifier never widens what is meant.
+    URL, a malformed name of a Google store. Nothing was fetched or deleted: a missing
+    identifier never widens what is meant.
     """
 
 

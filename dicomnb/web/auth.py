@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dicomnb.errors import AuthError
+from dicomnb.web.google_names import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Basic", "Bearer", "FromRequests", "Nothing", "Recipe", "recipe"]
 
-GOOGLE_HOSTS = (".googleapis.com",)
 _BEARER_SECONDS = 300.0
 
 
@@ -203,7 +203,7 @@ def recipe(
             raise ValueError("The address holds a user already: give auth= or that, not both.")
         return Basic(*in_url)
     if auth is None:
-        is_google = origin.scheme == "https" and origin.host.endswith(GOOGLE_HOSTS)
+        is_google = origin.scheme == "https" and origin.host.endswith(HOSTS)
         return _google("default") if is_google and not has_session else Nothing()
     if isinstance(auth, Recipe):
         return auth

@@ -6,13 +6,18 @@ a body instead of the whole; so only its credentials are used here.
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
+import re
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.errors import AuthError, ConnectionFailed
-from dicomnb.web.auth import Nothing, Recipe
+from dicomnb.web.auth import Recipe
+from dicomnb.web.google_tokens import TokenRequest
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -28,10 +33,21 @@ _THREE_WAYS = (
     "again; (2) auth='path/of/service-account.json'; (3) auth=dicomnb.Bearer(token), with a "
     "token from `gcloud auth print-access-token`."
 )
+_BY_ENVIRONMENT = frozenset(
+    {
+        "external_account",
+        "external_account_authorized_user",
+        "gdch_service_account",
+        "impersonated_service_account",
+    }
+)
+"""Kinds of files that say where to go for a token: only what the environment names is trusted."""
+_ASSERTION = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|ya29\.[\w.-]+")
+_WORDS = 300
 
 
 class Google(Recipe):
-    """Google's default credentials, a service-account file, or credentials of google-auth.
+    """Google's default credentials, a file of credentials, or credentials of google-auth.
 
     The credentials are read at the first request. Pickles as the word ``"default"`` or the
     file's path; an object of google-auth holds keys or tokens and refuses.
@@ -52,62 +68,76 @@ class Google(Recipe):
         self._options = options
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Put the token on a request; a new one where it has run out."""
+        """Put the token on a request; a new one some minutes before the old runs out."""
         with self._lock:
             credentials = self._loaded()
             if not credentials.valid:
                 self._renew()
             credentials.apply(request.headers)
+        if self._options is not None and self._options.quota_project:
+            # Said to this connection, it goes before what the credentials bring along.
+            request.headers["x-goog-user-project"] = self._options.quota_project
         return request
 
     def refresh(self, refused: str | None) -> bool:
-        """A new token after a 401, unless another thread has got one."""
+        """A new token after a 401, unless another thread has got one.
+
+        Credentials that would only give the refused token again (a metadata server keeps its
+        own until shortly before the end) make no second attempt.
+        """
         with self._lock:
             credentials = self._loaded()
-            if refused is not None and refused.endswith(str(credentials.token)):
+            if not credentials.token:
+                return False
+            if refused == f"Bearer {credentials.token}":
                 self._renew()
-        return True
+            return bool(credentials.token) and refused != f"Bearer {credentials.token}"
 
     def _loaded(self) -> Any:
         if self._credentials is None:
+            self._request = TokenRequest(self._options)
             self._credentials = self._load()
         return self._credentials
 
     def _load(self) -> Any:
-        import google.auth
         from google.auth.credentials import with_scopes_if_required
         from google.auth.exceptions import GoogleAuthError
-        from google.oauth2 import service_account
 
-        self._request = self._token_request()
         try:
             if self._what == "default":
-                credentials, _ = google.auth.default(scopes=[SCOPE], request=self._request)
-                return credentials
+                return self._default()
             if isinstance(self._what, Path):
-                from_file: Any = service_account.Credentials.from_service_account_file
-                return from_file(str(self._what), scopes=[SCOPE])
+                return _from_file(self._what)
             scoped: Any = with_scopes_if_required
             return scoped(self._what, [SCOPE])
         except (GoogleAuthError, ValueError, OSError, KeyError):
             problem = (
-                "The file given as auth= is not a service account's key."
+                "The file given as auth= is not a service account's key, nor what gcloud keeps of "
+                "a user."
                 if isinstance(self._what, Path)
                 else "There are no usable Google credentials on this machine."
             )
         # Outside of the handlers, so that what they caught, and its text, is not chained.
         raise AuthError(f"{problem} {_THREE_WAYS}")
 
-    def _token_request(self) -> Any:
-        import requests
-        from google.auth.transport.requests import Request
+    def _default(self) -> Any:
+        """Application Default Credentials, where Google's own tools look for them.
 
-        session = requests.Session()
-        session.auth = Nothing()  # keeps .netrc out
-        if self._options is not None:
-            session.verify = self._options.verify
-            session.proxies = dict(self._options.proxies or {})
-        return Request(session)
+        The file that GOOGLE_APPLICATION_CREDENTIALS names, gcloud's own, the metadata server.
+        """
+        import google.auth
+
+        if "google.colab" in sys.modules and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            # A Colab kernel has none until the user agrees in a dialog; those who did are not
+            # asked again.
+            from google.colab import auth as colab
+
+            colab.authenticate_user()
+        quota = self._options.quota_project if self._options is not None else None
+        credentials, _ = google.auth.default(
+            scopes=[SCOPE], request=self._request, quota_project_id=quota
+        )
+        return credentials
 
     def _renew(self) -> None:
         from google.auth.exceptions import GoogleAuthError, RefreshError
@@ -116,12 +146,14 @@ class Google(Recipe):
         try:
             self._credentials.refresh(self._request)
         except RefreshError as error:
-            words = str(error.args[0])[:300] if error.args else ""
             failure = AuthError(
-                f"Google gave no token for these credentials. {_THREE_WAYS}", server_words=words
+                f"Google gave no token for these credentials. {_THREE_WAYS}",
+                server_words=_told(error),
             )
         except GoogleAuthError:
             failure = ConnectionFailed("The server that gives out tokens could not be reached.")
+        finally:
+            self._request.session.close()  # it is not needed again for an hour
         if failure is not None:
             raise failure
 
@@ -135,3 +167,33 @@ class Google(Recipe):
 
     def __repr__(self) -> str:
         return "'google'" if self._what == "default" else "Google(…)"
+
+
+def _from_file(path: Path) -> Any:
+    """Credentials of a service account's key, or of a user as gcloud writes them.
+
+    Raises:
+        ValueError, KeyError: it holds nothing of the kind.
+        AuthError: it is of a kind that is only used when the environment names it.
+    """
+    info = json.loads(path.read_text(encoding="utf-8"))
+    kind = info.get("type") if isinstance(info, dict) else None
+    if kind in _BY_ENVIRONMENT:
+        raise AuthError(
+            f"The file given as auth= is of the kind {kind!r}, which tells where to go for a "
+            "token. Name it in the environment (GOOGLE_APPLICATION_CREDENTIALS) and connect "
+            "with auth='google'."
+        )
+    from google.oauth2 import credentials, service_account
+
+    if kind == "authorized_user":
+        from_user: Any = credentials.Credentials.from_authorized_user_info
+        return from_user(info)
+    from_service: Any = service_account.Credentials.from_service_account_info
+    return from_service(info, scopes=[SCOPE])
+
+
+def _told(error: Exception) -> str:
+    """What a token server said, without an assertion or token that it may have echoed."""
+    words = str(error.args[0]) if error.args else ""
+    return _ASSERTION.sub("…", words)[:_WORDS]

@@ -266,7 +266,7 @@ class Transport:
                 pause = 0.0
             elif result.status_code == 401 and ask.is_own and not refreshed:
                 refreshed = True
-                if not self._auth.refresh(result.request.headers.get("Authorization")):
+                if not self._refreshed(result):
                     return result, attempt
                 result.close()
                 continue
@@ -277,6 +277,14 @@ class Transport:
                 result.close()
             self._wait(attempt, pause, cancel)
             attempt += 1
+
+    def _refreshed(self, refused: requests.Response) -> bool:
+        """Whether there are new credentials after a 401; its answer is let go if that fails."""
+        try:
+            return self._auth.refresh(refused.request.headers.get("Authorization"))
+        except BaseException:
+            refused.close()
+            raise
 
     def _once(self, ask: Ask) -> requests.Response | Failure:
         network = self._network

@@ -80,8 +80,10 @@ def test_a_store_error_keeps_its_table() -> None:
 def test_connecting_to_what_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(dn.NoDicom, match="nowhere"):
         dn.connect(tmp_path / "nowhere")
-    with pytest.raises(dn.NoDicom, match="projects/"):
+    with pytest.raises(dn.RefError, match="projects/"):
         dn.connect("project/p/dicomStores/s")
+    with pytest.raises(dn.NoDicom, match="projects/"):
+        dn.connect("p/d/s")
     (tmp_path / "notes.txt").write_text("no DICOM")
     with pytest.raises(dn.NoDicom, match="1"):
         dn.connect(tmp_path)

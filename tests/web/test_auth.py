@@ -336,7 +336,7 @@ def test_a_file_that_is_no_key(raw, tmp_path):
     for text in ("not json " + SECRET, json.dumps({"private_key": SECRET})):
         path = tmp_path / "key.json"
         path.write_text(text)
-        with pytest.raises(AuthError, match="not a service account") as caught:
+        with pytest.raises(AuthError, match="not a service account's key") as caught:
             list(source(server.url, auth=path).search(Query("study")))
         assert SECRET not in str(caught.value)
         assert caught.value.__cause__ is caught.value.__context__ is None

@@ -22,7 +22,7 @@ from dicomnb.refs import Ref
 from dicomnb.source import Rendering, Source
 from dicomnb.web.auth import Bearer
 from dicomnb.web.client import WebSource
-from dicomnb.web.google import base_url
+from dicomnb.web.google_names import dicomweb_root
 from dicomnb.wire.multipart import Outgoing, outgoing_bytes, read, write
 from dicomnb.wire.storing import BytesUpload, FileUpload
 from tests.conftest import real_file
@@ -135,14 +135,14 @@ def test_a_server_that_wants_a_filter(raw):
 
 
 def test_families_by_address():
-    google = WebSource(base_url(NAME, api_root="http://127.0.0.1:1/v1"))
+    google = WebSource(dicomweb_root(NAME, api_root="http://127.0.0.1:1/v1"))
     found = google.abilities()
     assert found.family == "google"
     assert found.render_parameters == {"viewport"}
     assert "00100010" in found.search.attributes["study"]
     assert "00080060" not in found.search.attributes["study"]
     assert found.search.offset_limit == 1_000_000
-    assert base_url(f"/{NAME}/") == f"https://healthcare.googleapis.com/v1/{NAME}/dicomWeb"
+    assert dicomweb_root(f"/{NAME}/") == f"https://healthcare.googleapis.com/v1/{NAME}/dicomWeb"
     proxy = WebSource("https://proxy.example/idc/viewer/dicomWeb")
     assert proxy.abilities().family == "google"
 
@@ -207,7 +207,7 @@ def test_the_request_of_a_search(standard):
 
 def test_google_is_asked_for_parents_and_full_pages(raw):
     server = raw(response(b"[]"))
-    here = source(base_url(NAME, api_root=f"{server.root}/v1"))
+    here = source(dicomweb_root(NAME, api_root=f"{server.root}/v1"))
     list(here.search(Query("instance")))
     list(here.search(Query("instance", fields=("all",))))
     first, second = [one.target for one in server.requests]
@@ -473,7 +473,7 @@ def test_rendered(standard):
 
 
 def test_google_draws_without_window_and_quality():
-    google = WebSource(base_url(NAME, api_root="http://127.0.0.1:1/v1"))
+    google = WebSource(dicomweb_root(NAME, api_root="http://127.0.0.1:1/v1"))
     rendering = Rendering("jpeg", window=(40, 400), quality=80)
     with pytest.raises(errors.Unsupported, match="without window and quality"):
         all_of(google.rendered(REF, rendering))
