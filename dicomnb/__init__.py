@@ -44,7 +44,7 @@ from dicomnb.refs import Ref
 from dicomnb.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from dicomnb import plots
+    from dicomnb import plots, widgets
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
     from dicomnb.transfer.saved import read_multipart
@@ -83,6 +83,7 @@ __all__ = [
     "plots",
     "read_multipart",
     "serve",
+    "widgets",
 ]
 
 _LATE = {
@@ -97,8 +98,8 @@ _LATE = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for the first time; PEP 562."""
-    if name == "plots":
-        return import_module("dicomnb.plots")
+    if name in ("plots", "widgets"):
+        return import_module(f"dicomnb.{name}")
     if name in _LATE:
         return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'dicomnb' has no attribute {name!r}")

@@ -18,7 +18,7 @@ NAMES = [
     "DicomWebError", "DicomnbError", "DicomnbWarning", "GeometryError", "LimitExceeded", "Limits",
     "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError", "Ref", "RefError",
     "ServerError", "StoreError", "Throttled", "Unsupported", "Volume", "connect", "demo",
-    "demo_labels", "plots", "read_multipart", "serve",
+    "demo_labels", "plots", "read_multipart", "serve", "widgets",
 ]  # fmt: skip
 
 

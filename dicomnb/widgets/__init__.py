@@ -1,0 +1,23 @@
+"""Panels for notebooks: searching, looking, fetching, uploading and deleting without leaving one.
+
+Each panel is a widget with its state in traits. What is a patient's, rows and pixels and names,
+travels as custom messages and never stands in a trait that a notebook would save.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dicomnb.widgets.viewer import Viewer
+
+__all__ = ["Viewer"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a panel when it is first used; PEP 562."""
+    if name == "Viewer":
+        from dicomnb.widgets.viewer import Viewer
+
+        return Viewer
+    raise AttributeError(f"module 'dicomnb.widgets' has no attribute {name!r}")

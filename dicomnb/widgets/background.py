@@ -1,0 +1,91 @@
+"""Work beside the kernel: one thread a panel, its results told on the kernel's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from dicomnb.errors import Cancelled
+from dicomnb.pool import Cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Background"]
+
+
+class Background:
+    """Does one piece of work after the other in a thread, which ends when there is none.
+
+    What work tells is called on the loop of the kernel, in order. Without a running loop (a
+    script, a test) it is called by `wait`.
+
+    Args:
+        name: of the thread, for who looks at a stuck kernel.
+        failed: told, as everything is, of an error that work raised.
+    """
+
+    def __init__(self, name: str, failed: Callable[[BaseException], None]) -> None:
+        self._name = name
+        self._failed = failed
+        self._lock = threading.Lock()
+        self._work: deque[Callable[[Cancel], None]] = deque()
+        self._told: deque[Callable[[], None]] = deque()
+        self._thread: threading.Thread | None = None
+        self._cancel = Cancel()
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+
+    def run(self, work: Callable[[Cancel], None]) -> None:
+        """Do this after what was asked for before; nothing after `stop`."""
+        with self._lock:
+            if self._cancel.is_set:
+                return
+            self._work.append(work)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def tell(self, function: Callable[[], None]) -> None:
+        """Call this on the kernel's loop, in the order of the calls."""
+        self._told.append(function)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver)
+
+    def wait(self) -> None:
+        """Until all work is done and told; blocks, so for scripts and tests."""
+        while (thread := self._thread) is not None:
+            thread.join()
+        self._deliver()
+
+    def stop(self) -> None:
+        """Give up what is being done, what waits, and what was not told yet."""
+        with self._lock:
+            self._cancel.set()
+            self._work.clear()
+        self._told.clear()
+
+    def _deliver(self) -> None:
+        while self._told:
+            self._told.popleft()()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._work:
+                    self._thread = None
+                    return
+                work = self._work.popleft()
+            try:
+                work(self._cancel)
+            except Cancelled:
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
+                self._complain(error)
+
+    def _complain(self, error: BaseException) -> None:
+        self.tell(lambda: self._failed(error))

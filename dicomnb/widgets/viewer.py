@@ -1,0 +1,345 @@
+"""`Viewer`: images in the browser, scrolled, windowed and measured there."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from dicomnb.errors import DicomnbError
+from dicomnb.images.windows import Window, choose
+from dicomnb.images.windows import window as windowed
+from dicomnb.widgets.background import Background
+from dicomnb.widgets.javascript import module, style
+from dicomnb.widgets.loading import loader_of
+from dicomnb.widgets.measuring import completed
+from dicomnb.widgets.overlays import overlays_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dicomnb.archive import Archive
+    from dicomnb.pool import Cancel
+    from dicomnb.widgets.overlays import Overlay
+    from dicomnb.widgets.showing import Shown
+
+__all__ = ["Viewer"]
+
+PREVIEW_BYTES = 2 << 20
+"""How much of a stack is sent at once, coarsely, before its slices come."""
+_COARSEST = 16
+_tickets = itertools.count(1)
+
+
+class Viewer(anywidget.AnyWidget):
+    """Shows a volume, a series or an instance: scroll, window, zoom, measure.
+
+    Slices are sent to the browser in blocks around the one in view and kept there, up to
+    512 MB; scrolling and windowing do not ask the kernel. Wheel, arrow keys and slider scroll;
+    dragging changes the window, across for the width and up and down for the center; the
+    value, its unit and the position in the patient (LPS, mm) stand under the cursor.
+
+    Args:
+        what: a `Volume` (three or four axes, lazy ones too), a ``pydicom.Dataset`` with
+            pixels, an array, or a row of a search with ``archive``.
+        archive: where to fetch a row of a search from.
+        window: ``(center, width)``, the name of a preset or of one of the file's own windows,
+            ``"auto"`` or ``"full"``; None takes the file's first.
+        overlay: a mask, labels or a dose on the same grid, or a dict of names to these.
+        height: of the picture, in pixels of the page.
+        keep: whether a picture of the slice in view is saved with the notebook. Otherwise
+            nothing of what is shown is: no pixels, no names, no identifiers.
+
+    Attributes:
+        slice: index of the slice in view, from 0; may be set.
+        time: index of the time in view (of a fourth axis), from 0; may be set.
+        window: (center, width) in the values' unit; may be set, to a preset's name as well.
+        measurements: a list of dicts: ``kind`` (``"distance"``, ``"rectangle"``,
+            ``"ellipse"``), ``slice``, ``time``, ``points`` (two pairs of row and column), and
+            what was measured: ``length`` in mm, or ``count``, ``mean``, ``deviation``, ``min``,
+            ``max``, ``area`` in mm². May be set; figures that are missing are worked out.
+
+    Example:
+        >>> viewer = Viewer(archive.volume(scan), window="lung")
+        >>> viewer.measurements
+    """
+
+    _esm = module("viewer")
+    _css = style("viewer")
+
+    slice = traitlets.Int(0, min=0).tag(sync=True)
+    time = traitlets.Int(0, min=0).tag(sync=True)
+    window = traitlets.Any((127.5, 255.0)).tag(sync=True)
+    window_function = traitlets.Enum(["LINEAR", "LINEAR_EXACT", "SIGMOID"], "LINEAR").tag(sync=True)
+    inverted = traitlets.Bool(False).tag(sync=True)
+    opacity = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
+    measurements = traitlets.List(traitlets.Dict()).tag(sync=True)
+    height = traitlets.Int(512, min=120).tag(sync=True)
+    frame_rate = traitlets.Float(15.0, min=0.1).tag(sync=True)
+    kept = traitlets.Unicode("").tag(sync=True)
+
+    _shows = False
+    """Whether it was made to its end: one that was refused is closed as well."""
+
+    def __init__(
+        self,
+        what: Any,
+        *,
+        archive: Archive | None = None,
+        window: Any = None,
+        overlay: Any = None,
+        height: int = 512,
+        keep: bool = False,
+    ) -> None:
+        self._shown: Shown | None = None
+        self._overlays: list[Overlay] = []
+        self._ticket = 0
+        self._keep = keep
+        self._broken = ""
+        load = loader_of(what, archive=archive, window=window)
+        super().__init__(height=height)
+        self._background = Background("dicomnb-viewer", self._failed)
+        self._shows = True
+        self.on_msg(self._receive)
+        self.observe(self._keep_picture, names=["slice", "time", "window", "inverted"])
+        if callable(load):
+            self._background.run(lambda cancel: self._load(load, overlay, cancel))
+        else:
+            self._show(load, overlays_of(overlay, load))
+
+    # -- what the browser asks for ----------------------------------------------------------------
+
+    def _receive(self, _: Any, message: dict[str, Any], __: list[Any]) -> None:
+        if message.get("kind") == "hello":
+            self._tell_facts()
+        elif message.get("kind") == "want" and message.get("ticket") == self._ticket:
+            wanted = [int(index) for index in message.get("frames", ())]
+            self._background.run(lambda cancel: self._send_frames(wanted, cancel))
+
+    def _tell_facts(self) -> None:
+        if self._broken:
+            self.send({"kind": "broken", "words": self._broken})
+        if self._shown is None:
+            return
+        shown = self._shown
+        preview = _preview(shown)
+        facts = {
+            "kind": "facts",
+            "ticket": self._ticket,
+            "shape": shown.shape,
+            "samples": shown.samples,
+            "type": shown.dtype.name,
+            "spacing": shown.spacing,
+            "affine": None if shown.affine is None else shown.affine.tolist(),
+            "units": shown.units,
+            "title": "\n".join((shown.title, *shown.notes)).strip(),
+            "inverted": shown.inverted,
+            "times": shown.times,
+            "window": _told(shown.window),
+            "windows": [_told(one) for one in shown.windows],
+            "overlays": [{"name": one.name, "colours": one.colours} for one in self._overlays],
+            "preview": preview and preview[0],
+        }
+        self.send(facts, [preview[1].data] if preview else None)
+
+    def _send_frames(self, wanted: Sequence[int], cancel: Cancel) -> None:
+        """Read frames and send them as one message; in the background."""
+        shown, overlays, ticket = self._shown, self._overlays, self._ticket
+        if shown is None:
+            return
+        times, slices = shown.shape[:2]
+        read: list[int] = []
+        parts: list[bytes] = []
+        for index in (one for one in wanted if 0 <= one < times * slices):
+            cancel.check()
+            place = divmod(index, slices)
+            try:
+                values = shown.frame(*place).tobytes()
+            except (DicomnbError, OSError, MemoryError) as error:
+                words = f"Slice {place[1] + 1} could not be read. {error}"
+                self._tell({"kind": "failed", "frame": index, "ticket": ticket, "words": words})
+                continue
+            read.append(index)
+            parts += [values, *(overlay.frame(*place).tobytes() for overlay in overlays)]
+        if read:
+            self._tell({"kind": "frames", "frames": read, "ticket": ticket}, [b"".join(parts)])
+
+    def _tell(self, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        """Send from the background, on the kernel's loop."""
+        self._background.tell(lambda: self.send(message, buffers))
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    def _load(self, load: Any, overlay: Any, cancel: Cancel) -> None:
+        shown = load(cancel)
+        overlays = overlays_of(overlay, shown)
+        self._background.tell(lambda: self._show(shown, overlays))
+
+    def _show(self, shown: Shown, overlays: list[Overlay]) -> None:
+        self._shown, self._overlays, self._ticket = shown, overlays, next(_tickets)
+        with self.hold_trait_notifications():
+            is_film = shown.samples == 3 or shown.frame_rate is not None
+            self.slice = 0 if is_film else shown.shape[1] // 2
+            self.time = 0
+            self.window = (shown.window.center, shown.window.width)
+            self.window_function = shown.window.function
+            self.frame_rate = shown.frame_rate or self.frame_rate
+            self.measurements = list(self.measurements)
+        self._tell_facts()
+        self._keep_picture(None)
+
+    def _failed(self, error: BaseException) -> None:
+        self._broken = f"This cannot be shown. {type(error).__name__}: {error}"
+        self.send({"kind": "broken", "words": self._broken})
+
+    def wait(self) -> Viewer:
+        """Until what was given has been fetched; for scripts. A row is fetched beside the kernel.
+
+        Raises:
+            RuntimeError: it cannot be shown, with the reason.
+        """
+        self._background.wait()
+        if self._broken:
+            raise RuntimeError(self._broken)
+        return self
+
+    def close(self) -> None:
+        """Stop what is under way, and take the viewer from the page."""
+        if self._shows:
+            self._background.stop()
+        super().close()
+
+    # -- what may be set --------------------------------------------------------------------------
+
+    @traitlets.validate("slice")
+    def _check_slice(self, proposal: Any) -> int:
+        return self._checked(proposal["value"], axis=1, name="slice")
+
+    @traitlets.validate("time")
+    def _check_time(self, proposal: Any) -> int:
+        return self._checked(proposal["value"], axis=0, name="time")
+
+    def _checked(self, value: int, *, axis: int, name: str) -> int:
+        if self._shown is not None and value >= self._shown.shape[axis]:
+            raise traitlets.TraitError(
+                f"{name}={value}: there are {self._shown.shape[axis]}, counted from 0."
+            )
+        return value
+
+    @traitlets.validate("window")
+    def _check_window(self, proposal: Any) -> tuple[float, float]:
+        value = proposal["value"]
+        if isinstance(value, list | tuple) and len(value) == 2:
+            try:
+                center, width = float(value[0]), float(value[1])
+            except (TypeError, ValueError) as error:
+                raise traitlets.TraitError(f"window={value!r}: give two numbers.") from error
+            if not (np.isfinite(center) and np.isfinite(width) and width > 0):
+                raise traitlets.TraitError(f"window={value!r}: the width is more than 0.")
+            return (center, width)
+        shown = self._shown
+        if shown is None:
+            raise traitlets.TraitError("Nothing is shown yet: give window=(center, width).")
+        named = {one.explanation.lower(): one for one in shown.windows}
+        try:
+            chosen = named.get(str(value).lower()) or choose(
+                shown.frame(self.time, self.slice), value, named=shown.windows
+            )
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from error
+        self.window_function = chosen.function
+        return (chosen.center, chosen.width)
+
+    @traitlets.validate("measurements")
+    def _complete(self, proposal: Any) -> list[dict[str, Any]]:
+        shown = self._shown
+        if shown is None:
+            return list(proposal["value"])
+        return [self._completed(one, shown) for one in proposal["value"]]
+
+    def _completed(self, one: dict[str, Any], shown: Shown) -> dict[str, Any]:
+        if "length" in one or "count" in one:
+            return one
+        place = {"slice": self.slice, "time": self.time, **one}
+        time, slice = int(place["time"]), int(place["slice"])
+        if not (0 <= time < shown.shape[0] and 0 <= slice < shown.shape[1]):
+            raise traitlets.TraitError(f"There is no slice {slice} at time {time}: {one!r}")
+        try:
+            return completed(place, shown.frame(time, slice), spacing=shown.spacing)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from error
+
+    # -- where there is no browser, or no kernel ---------------------------------------------------
+
+    def _keep_picture(self, _: Any) -> None:
+        if self._keep and self._shown is not None:
+            picture = base64.b64encode(self._drawn()).decode()
+            self.kept = f"data:image/png;base64,{picture}"
+
+    def _drawn(self) -> bytes:
+        """The slice in view as a PNG."""
+        from PIL import Image
+
+        shown = self._shown
+        if shown is None:
+            return b""
+        grey = shown.frame(self.time, self.slice)
+        if shown.samples == 1:
+            grey = windowed(grey, *self.window, function=self.window_function)
+            grey = 255 - grey if self.inverted != shown.inverted else grey
+        out = io.BytesIO()
+        Image.fromarray(grey).save(out, "PNG")
+        return out.getvalue()
+
+    def __repr__(self) -> str:
+        if self._shown is None:
+            return "<dicomnb Viewer: loading>"
+        times, slices, rows, columns = self._shown.shape
+        stack = f"{slices} × {rows} × {columns}"
+        return f"<dicomnb Viewer: {f'{times} × ' if times > 1 else ''}{stack}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            picture = f'<img src="{escape(self.kept)}" alt=""><br>' if self.kept else ""
+            words = "An interactive viewer. Run this cell in a live notebook to use it."
+            data["text/plain"] = repr(self)
+            data["text/html"] = f"{picture}{words}"
+        return bundle
+
+
+def _told(window: Window) -> dict[str, Any]:
+    return {
+        "name": window.explanation or "window",
+        "center": window.center,
+        "width": window.width,
+        "function": window.function,
+    }
+
+
+def _preview(shown: Shown) -> tuple[dict[str, int], np.ndarray[Any, Any]] | None:
+    """Every frame in memory with each nth row and column only; None where that does not pay."""
+    times, slices, rows, columns = shown.shape
+    if not shown.is_in_memory or times * slices < 2:
+        return None
+    each = shown.samples * shown.dtype.itemsize
+    for step in range(2, _COARSEST + 1):
+        small = (-(-rows // step), -(-columns // step))
+        if times * slices * small[0] * small[1] * each <= PREVIEW_BYTES:
+            break
+    else:
+        return None
+    frames = [
+        np.asarray(shown.read(time, slice))[::step, ::step]
+        for time in range(times)
+        for slice in range(slices)
+    ]
+    values = np.ascontiguousarray(np.stack(frames), dtype=shown.dtype.newbyteorder("<"))
+    return {"step": step, "rows": small[0], "columns": small[1]}, values

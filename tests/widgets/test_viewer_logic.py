@@ -1,0 +1,257 @@
+"""The viewer without a browser: what may be set, what is refused, what a notebook keeps."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+import traitlets
+from nbclient import NotebookClient
+from PIL import Image
+
+import dicomnb as dn
+from dicomnb.errors import GeometryError, RefError
+from dicomnb.images.windows import window
+from dicomnb.volumes.volume import Volume
+from dicomnb.widgets import Viewer
+from dicomnb.widgets.background import Background
+from dicomnb.widgets.javascript import STATIC, module
+from dicomnb.widgets.measuring import completed
+from tests.conftest import real_file
+
+RNG = np.random.default_rng(5)
+
+
+def noise(*shape: int) -> np.ndarray[Any, Any]:
+    return RNG.integers(-1000, 1000, shape, dtype=np.int16)
+
+
+def test_the_window_may_be_a_name_or_two_numbers() -> None:
+    viewer = Viewer(Volume(noise(3, 8, 8), modality="CT"), window="lung")
+    assert viewer.window == (-600, 1500)
+    viewer.window = "Bone"
+    assert viewer.window == (400, 1800)
+    viewer.window = [1, 2]
+    assert viewer.window == (1.0, 2.0)
+    viewer.window = "full"
+    assert viewer.window_function == "LINEAR_EXACT"
+    for wrong in ("sharp", (1, 0), (1, float("nan")), ("a", "b"), 7):
+        with pytest.raises(traitlets.TraitError):
+            viewer.window = wrong
+
+
+def test_there_is_no_slice_beyond_the_last() -> None:
+    viewer = Viewer(noise(3, 8, 8))
+    viewer.slice = 2
+    with pytest.raises(traitlets.TraitError, match="there are 3, counted from 0"):
+        viewer.slice = 3
+    with pytest.raises(traitlets.TraitError):
+        viewer.slice = -1
+
+
+def test_measurements_are_completed_and_refused() -> None:
+    array = noise(3, 20, 20)
+    viewer = Viewer(array)
+    viewer.measurements = [{"kind": "ellipse", "points": [[2, 2], [10, 14]], "slice": 2}]
+    (found,) = viewer.measurements
+    rows, columns = np.mgrid[:20, :20]
+    inside = ((rows - 6) / 4) ** 2 + ((columns - 8) / 6) ** 2 <= 1
+    assert found["count"] == inside.sum()
+    assert found["mean"] == pytest.approx(array[2][inside].mean())
+    for wrong in (
+        {"kind": "star", "points": [[0, 0], [1, 1]]},
+        {"kind": "distance", "points": [[0, 0]]},
+        {"kind": "distance", "points": [[0, 0], [1, float("inf")]]},
+        {"kind": "distance", "points": [[0, 0], [1, 1]], "slice": 9},
+    ):
+        with pytest.raises(traitlets.TraitError):
+            viewer.measurements = [wrong]
+
+
+def test_lengths_are_in_millimetres_along_each_axis() -> None:
+    found = completed(
+        {"kind": "distance", "points": [[0, 0], [3, 4]]}, noise(8, 8), spacing=(2.0, 0.5)
+    )
+    assert found["length"] == pytest.approx(np.hypot(6, 2))
+
+
+def test_a_region_outside_the_frame_has_no_pixels() -> None:
+    found = completed(
+        {"kind": "rectangle", "points": [[50, 50], [60, 60]]}, noise(8, 8), spacing=None
+    )
+    assert found["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "shape", [(8,), (1, 2, 3, 4, 5), (0, 8, 8), (2, 2, 2, 2, 3)], ids=lambda shape: str(shape)
+)
+def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(TypeError, match="cannot be viewed"):
+        Viewer(np.zeros(shape, dtype=np.int16))
+
+
+def test_a_row_needs_its_archive(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    row = archive.series(Modality="CT").iloc[0]
+    with pytest.raises(TypeError, match="archive="):
+        Viewer(row)
+    with pytest.raises(RefError):
+        Viewer(row[["Modality"]], archive=archive)
+
+
+def test_a_series_is_fetched_beside_the_kernel(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    row = archive.series(Modality="CT").iloc[0]
+    viewer = Viewer(row, archive=archive).wait()
+    volume = archive.volume(row, strict=False)
+    assert viewer._shown is not None
+    assert viewer._shown.shape == (1, *volume.shape)
+    assert (viewer._shown.frame(0, 7) == volume[7]).all()
+    assert repr(viewer) == "<dicomnb Viewer: {} × {} × {}>".format(*volume.shape)
+
+
+def test_a_film_is_shown_from_its_first_frame_at_its_own_speed() -> None:
+    from pydicom import dcmread
+
+    dataset = dcmread(real_file("examples_ybr_color.dcm"))
+    viewer = Viewer(dataset)
+    assert viewer._shown is not None
+    assert viewer._shown.samples == 3
+    assert viewer.slice == 0
+    assert viewer.frame_rate == pytest.approx(1000 / float(dataset.FrameTime))
+
+
+def test_what_cannot_be_fetched_is_told(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(dn.Ref("1.2.3", "1.2.3.4"), archive=archive)
+    with pytest.raises(RuntimeError, match="NotFound"):
+        viewer.wait()
+
+
+def test_overlays_on_another_grid_are_refused() -> None:
+    shown = Volume(noise(3, 8, 8), affine=np.diag([3.0, 1, 1, 1])[[2, 1, 0, 3]])
+    with pytest.raises(ValueError, match="Resample"):
+        Viewer(shown, overlay=np.zeros((3, 8, 9), dtype=bool))
+    moved = np.array(shown.affine)
+    moved[0, 3] = 5
+    elsewhere = Volume(np.zeros((3, 8, 8), dtype=np.uint8), affine=moved)
+    with pytest.raises(GeometryError, match="another grid"):
+        Viewer(shown, overlay=elsewhere)
+    with pytest.raises(ValueError, match="255"):
+        Viewer(shown, overlay=np.full((3, 8, 8), 300))
+
+
+def test_a_dose_is_faint_where_it_is_low() -> None:
+    from dicomnb.widgets.overlays import overlays_of
+    from dicomnb.widgets.showing import shown_of
+
+    dose = np.linspace(0, 60, 3 * 64).reshape(3, 8, 8)
+    (found,) = overlays_of({"dose": dose}, shown_of(noise(3, 8, 8)))
+    assert (found.indices[0][dose <= 3] == 0).all()
+    assert found.indices.max() == 255
+    assert (np.diff(found.indices.ravel().astype(int)) >= 0).all()
+
+
+def test_frames_are_read_in_order_and_stop_on_close() -> None:
+    viewer = Viewer(noise(4, 8, 8))
+    sent: list[dict[str, Any]] = []
+    viewer.send = lambda message, buffers=None: sent.append(message)
+    viewer._receive(viewer, {"kind": "want", "frames": [2, 99, -1], "ticket": viewer._ticket}, [])
+    viewer._receive(viewer, {"kind": "want", "frames": [1], "ticket": viewer._ticket - 1}, [])
+    viewer._background.wait()
+    assert [one["frames"] for one in sent] == [[2]]
+    viewer.close()
+    viewer._receive(viewer, {"kind": "want", "frames": [0], "ticket": viewer._ticket}, [])
+    assert len(sent) == 1
+
+
+def test_no_thread_stays_when_there_is_nothing_to_do() -> None:
+    viewer = Viewer(noise(4, 8, 8))
+    viewer._receive(viewer, {"kind": "want", "frames": [0], "ticket": viewer._ticket}, [])
+    viewer._background.wait()
+    assert not [one for one in threading.enumerate() if one.name == "dicomnb-viewer"]
+
+
+def test_background_tells_of_every_error() -> None:
+    told: list[BaseException] = []
+    background = Background("dicomnb-test", told.append)
+
+    def fails(_: Any) -> None:
+        raise KeyError("lost")
+
+    background.run(fails)
+    background.wait()
+    assert [type(one) for one in told] == [KeyError]
+    background.stop()
+
+
+def test_every_module_is_taken_once_and_stands_by_itself() -> None:
+    joined = module("viewer")
+    for file in STATIC.glob("*.js"):
+        first = file.read_text(encoding="utf-8").splitlines()[0]
+        assert joined.count(first) == 1, file.name
+    assert "import " not in joined
+    assert joined.count("export ") == 1
+
+
+# -- what a notebook keeps ---------------------------------------------------------------------
+
+
+CELL = """
+import dicomnb as dn
+archive = dn.connect({folder!r})
+scan = archive.series(Modality="CT").iloc[0]
+viewer = dn.widgets.Viewer(scan, archive=archive, keep={keep}).wait()
+viewer.slice = 7
+viewer.measurements = [dict(kind="rectangle", points=[[2, 2], [9, 9]])]
+viewer
+"""
+
+
+@pytest.fixture(params=[False, True])
+def saved(request: pytest.FixtureRequest, demo_folder: Path) -> tuple[bool, str]:
+    """The text of a notebook with a viewer, run and saved with the state of its widgets."""
+    cell = nbformat.v4.new_code_cell(CELL.format(folder=str(demo_folder), keep=request.param))
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    NotebookClient(notebook, store_widget_state=True, timeout=120).execute()
+    notebook.cells[0].source = ""
+    return request.param, nbformat.writes(notebook)
+
+
+def test_a_saved_notebook_holds_nothing_of_a_patient(
+    saved: tuple[bool, str], demo_folder: Path
+) -> None:
+    keep, text = saved
+    archive = dn.connect(demo_folder)
+    scan = archive.series(Modality="CT").iloc[0]
+    state = json.loads(text)["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]
+    assert "_esm" in json.dumps(state)
+    for name in ("PatientName", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"):
+        assert str(scan[name]) not in text, name
+    assert str(archive.metadata(scan)["SeriesDescription"].iloc[0]) not in text
+    frame = archive.volume(scan, strict=False)[7]
+    for row in frame[::16]:
+        assert base64.b64encode(row.tobytes()).decode()[:64] not in text
+    assert ("data:image/png" in text) == keep
+    assert all(not model.get("buffers") for model in state["state"].values())
+
+
+def test_what_is_kept_is_the_slice_in_view(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    volume = archive.volume(archive.series(Modality="CT").iloc[0], strict=False)
+    viewer = Viewer(volume, window="bone", keep=True)
+    viewer.slice = 3
+    picture = base64.b64decode(viewer.kept.partition(",")[2])
+    got = np.asarray(Image.open(io.BytesIO(picture)))
+    assert (got == window(volume[3], 400, 1800)).all()
+    bundle = viewer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/html"].startswith('<img src="data:image/png;base64,')
+    assert data["text/plain"].startswith("<dicomnb Viewer")
