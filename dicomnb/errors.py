@@ -234,7 +234,13 @@ class DecodeError(DicomnbError):
 
 
 class Cancelled(DicomnbError):
-    """The work was stopped on request. What had been finished before is kept."""
+    """The work was stopped on request. What had been finished before is kept.
+
+    Attributes:
+        table: of a store, the outcomes so far; otherwise None.
+    """
+
+    table: pd.DataFrame | None = None
 
 
 def warn(message: str) -> None:

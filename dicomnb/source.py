@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dicomnb.query import Query
     from dicomnb.refs import Ref
     from dicomnb.wire.parts import Part
-    from dicomnb.wire.storing import Outcome, Upload
+    from dicomnb.wire.storing import Outcome, StoreForm, Upload
 
 __all__ = ["Abilities", "Page", "Rendering", "Source"]
 
@@ -34,6 +34,8 @@ class Abilities:
     """What it can match, and how it pages."""
     stores: bool = True
     """Whether instances can be stored in it."""
+    bulk_types: frozenset[str] = frozenset()
+    """Media types of pixels that may be stored beside DICOM JSON metadata; mostly none."""
     deletes: frozenset[Level] = frozenset(LEVELS)
     """Which levels can be deleted."""
     renders: frozenset[Level] = frozenset({"instance"})
@@ -131,9 +133,18 @@ class Source(Protocol):
         ...
 
     def store(
-        self, uploads: Sequence[Upload], *, study: str | None = None, cancel: Cancel | None = None
+        self,
+        uploads: Sequence[Upload],
+        *,
+        study: str | None = None,
+        form: StoreForm = "multipart",
+        cancel: Cancel | None = None,
     ) -> list[Outcome]:
-        """Store one batch; an outcome for each upload, in their order."""
+        """Store one batch; an outcome for each upload, in their order.
+
+        ``form="json"`` is for `ImageUpload`s and for what `Abilities.bulk_types` names; a
+        folder, which has no requests, makes no difference between the others.
+        """
         ...
 
     def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dicomnb.archive.connected import Connected
 from dicomnb.errors import RefError, StoreError, warn
-from dicomnb.refs import refs_of
+from dicomnb.refs import Ref, refs_of
 from dicomnb.transfer.events import Telling, telling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
+
+    from dicomnb.pool import Cancel
+    from dicomnb.transfer.items import Item
+    from dicomnb.wire.storing import StoreForm
 
 __all__ = ["Changing"]
 
@@ -20,43 +26,90 @@ class Changing(Connected):
 
     def store(
         self,
-        what: Any,
+        what: Any = None,
         *,
         study: str | None = None,
+        form: Literal["multipart", "single"] = "multipart",
         raise_on_failure: bool = False,
+        retry: pd.DataFrame | None = None,
         progress: Telling = None,
+        cancel: Cancel | None = None,
     ) -> pd.DataFrame:
         """Store instances (PS3.18 section 10.5).
 
+        Files are streamed from their disk, data sets encoded a few at a time; a file that
+        changes or vanishes meanwhile is a row that failed, and nothing of it is stored.
+
         Args:
-            what: a file, a folder (with all below it), a glob, data sets, bytes, or a list of
-                these. Files in folders that are not DICOM are passed over and counted.
+            what: a file, a folder (with all below it), a glob, data sets, bytes, or a list or
+                iterator of these. Files in folders that are not DICOM are passed over and
+                counted in ``attrs["passed_over"]``.
             study: a StudyInstanceUID that all must belong to.
+            form: ``"multipart"``, several instances a request, as the standard has it; or
+                ``"single"``, each as the whole body of a request, which Google and some others
+                take. A server that does not is `Unsupported`: no other form is tried.
             raise_on_failure: raise `StoreError`, which holds the table, if any failed.
+            retry: the table of an earlier store: what failed is sent again, files from where
+                they are, data sets and bytes if ``what`` gives them again. The result is that
+                table with the new outcomes.
+            progress: True for a bar, or a function that is told `Progress`.
+            cancel: a token that stops it; `Cancelled` has the outcomes so far as ``table``.
 
         Returns:
             One row an instance, in order: UIDs, ``Outcome`` (``stored``, ``warned``,
             ``already there``, ``conflict`` or ``failed``), ``Code``, ``Reason``,
-            ``RetrieveURL`` and ``Name``.
+            ``RetrieveURL``, ``Name`` and, of what came from a file, ``File``.
 
         Raises:
             NoDicom: there is nothing to store.
-            Unsupported: the place is read-only; a folder takes ``writable=True``.
-        """
-        from dicomnb.transfer.upload import upload, uploads_of
+            Unsupported: the place is read-only; a folder takes ``writable=True``. Or the
+                server does not take this form.
+            DicomWebError: requests failed, and none was answered.
 
-        found, passed_over = uploads_of(what)
+        Example:
+            >>> table = archive.store("new_scans/")
+            >>> table = archive.store(retry=table)  # those that failed
+        """
+        from dicomnb.transfer.again import again, merged
+        from dicomnb.transfer.items import items_of
+
+        if form not in ("multipart", "single"):
+            raise ValueError(f"form={form!r}: it is 'multipart' or 'single'.")
+        if what is None and retry is None:
+            raise TypeError("store needs something to store, or retry=table.")
+        found = items_of(what) if what is not None else None
+        if retry is None and found is not None:
+            everything: Iterable[Item] = found if found.known is None else found.known
+            table = self._sent(everything, study, form, progress, cancel)
+        elif retry is not None:
+            places, items = again(retry, found or ())
+            news = self._sent(items, study, form, progress, cancel)
+            table = merged(retry, places, news)
+        table.attrs["passed_over"] = len(found.passed_over) if found is not None else 0
+        return _judged(table, raise_on_failure)
+
+    def _sent(
+        self,
+        items: Iterable[Item],
+        study: str | None,
+        form: StoreForm,
+        progress: Telling,
+        cancel: Cancel | None,
+    ) -> pd.DataFrame:
+        from dicomnb.transfer.upload import upload
+
+        if study is not None:
+            Ref(study)  # what is no UID is told before anything is sent
         with telling(progress, "store") as tell:
-            table = upload(
-                self.source, found, study=study, workers=min(4, self.options.workers), tell=tell
+            return upload(
+                self.source,
+                items,
+                study=study,
+                form=form,
+                workers=min(4, self.options.workers),
+                tell=tell,
+                cancel=cancel,
             )
-        table.attrs["passed_over"] = len(passed_over)
-        failed = int(table["Outcome"].isin(["failed", "conflict"]).sum())
-        if failed and raise_on_failure:
-            raise StoreError(
-                f"{failed} of {len(table)} instances were not stored; see .table.", table=table
-            )
-        return table
 
     def delete(self, ref: Any, *, expect: int | None = None) -> pd.DataFrame:
         """Delete a study, series or instance.
@@ -86,3 +139,12 @@ class Changing(Connected):
         if failed := int((table["Outcome"] == "failed").sum()):
             warn(f"{failed} of {len(table)} were not deleted; see Reason.")
         return table
+
+
+def _judged(table: pd.DataFrame, raise_on_failure: bool) -> pd.DataFrame:
+    failed = int(table["Outcome"].isin(["failed", "conflict"]).sum())
+    if failed and raise_on_failure:
+        raise StoreError(
+            f"{failed} of {len(table)} instances were not stored; see .table.", table=table
+        )
+    return table

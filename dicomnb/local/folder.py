@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dicomnb.query import Query
     from dicomnb.source import Page
     from dicomnb.wire.parts import Part
-    from dicomnb.wire.storing import Outcome, Upload
+    from dicomnb.wire.storing import Outcome, StoreForm, Upload
 
 __all__ = ["FolderSource"]
 
@@ -215,9 +215,15 @@ class FolderSource:
         yield BytesPart(picture, media_type=media_type, location=location(located))
 
     def store(
-        self, uploads: Sequence[Upload], *, study: str | None = None, cancel: Cancel | None = None
+        self,
+        uploads: Sequence[Upload],
+        *,
+        study: str | None = None,
+        form: StoreForm = "multipart",
+        cancel: Cancel | None = None,
     ) -> list[Outcome]:
         """Write instances as ``StudyUID/SeriesUID/SOPUID.dcm``; see `dicomnb.local.storing`."""
+        del form  # files travel in none
         self._check_writable("store in")
         return storing.store(self._index, uploads, study=study, cancel=cancel)
 

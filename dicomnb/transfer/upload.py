@@ -1,34 +1,42 @@
-"""The upload engine: anything that holds instances, in batches, an outcome for each."""
+"""The upload engine: items in batches, side by side, and an outcome for each."""
 
 from __future__ import annotations
 
-import glob
-import io
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from dicomnb.errors import DicomWebError, NoDicom
-from dicomnb.local.scan import scan
+from dicomnb.errors import (
+    AuthError,
+    Cancelled,
+    DicomnbError,
+    DicomWebError,
+    NotFound,
+    OriginRefused,
+    Unsupported,
+)
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.events import Progress
-from dicomnb.wire.storing import BytesUpload, FileUpload, Outcome, Upload
+from dicomnb.wire.storing import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dicomnb.pool import Cancel
     from dicomnb.source import Source
+    from dicomnb.transfer.items import Item
+    from dicomnb.wire.storing import StoreForm, Upload
 
-__all__ = ["OUTCOME_COLUMNS", "upload", "uploads_of"]
+__all__ = ["OUTCOME_COLUMNS", "outcome_table", "upload"]
 
 BATCH_BYTES = 64 << 20
+"""Of one request; larger for an instance that is larger by itself."""
+HELD_BYTES = 8 << 20
+"""The same for what is made here and so held in memory while it is sent."""
 BATCH_INSTANCES = 50
+MOST_IN_A_ROW = 3
+"""After so many batches that failed as a whole no more are sent."""
 OUTCOME_COLUMNS = {
     "StudyInstanceUID": "str",
     "SeriesInstanceUID": "str",
@@ -39,201 +47,206 @@ OUTCOME_COLUMNS = {
     "Reason": "str",
     "RetrieveURL": "str",
     "Name": "str",
+    "File": "str",
 }
 
-
-def uploads_of(what: Any) -> tuple[list[Upload], list[str]]:
-    """The instances in a file, folder, glob, data set, bytes, or several of these.
-
-    A file that is found in several ways (a glob and a folder, a link) counts once.
-
-    Returns:
-        What can be stored, and the names of files in folders and globs that are not DICOM.
-
-    Raises:
-        NoDicom: nothing there is DICOM, or a file that was named itself is not.
-    """
-    passed_over: list[str] = []
-    found = list(_uploads(what, _Files(passed_over)))
-    if not found:
-        beside = f" ({len(passed_over)} other files were passed over)" if passed_over else ""
-        raise NoDicom(f"Nothing to store: no DICOM instance in {_shown(what)}{beside}.")
-    return found, passed_over
-
-
-def _shown(what: Any) -> str:
-    return repr(what) if isinstance(what, str | Path) else f"the {type(what).__name__} given"
-
-
-def _uploads(what: Any, files: _Files) -> Iterator[Upload]:
-    if isinstance(what, Dataset):
-        yield _encoded(what)
-    elif isinstance(what, bytes | bytearray | memoryview):
-        yield _checked_bytes(bytes(what))
-    elif hasattr(what, "read"):
-        yield _checked_bytes(what.read())
-    elif isinstance(what, str | Path):
-        yield from files.named(what)
-    elif isinstance(what, Iterable) and not isinstance(what, Mapping | pd.DataFrame):
-        for item in what:
-            yield from _uploads(item, files)
-    else:
-        raise TypeError(
-            f"{type(what).__name__} cannot be stored: give a file, a folder, a glob, a pydicom "
-            "Dataset, bytes, or a list of these."
-        )
-
-
-class _Files:
-    """Files to be stored, each once.
-
-    Args:
-        passed_over: where the names of files that are not DICOM go.
-    """
-
-    def __init__(self, passed_over: list[str]) -> None:
-        self._passed_over = passed_over
-        self._seen: set[str] = set()
-
-    def named(self, what: str | Path) -> Iterator[Upload]:
-        """The instances in a file, folder or glob that was named itself."""
-        path = Path(what).expanduser()
-        if path.is_dir():
-            yield from self._found(self._below(path))
-        elif path.exists():
-            if not _is_part10(path):
-                raise NoDicom(
-                    f"{str(path)!r} is not a DICOM file of PS3.10: it lacks the preamble. "
-                    "If it is a bare data set, read it with pydicom.dcmread(…, force=True), give "
-                    "it file_meta, and store that."
-                )
-            if _is_directory_file(path):
-                raise NoDicom(f"{str(path)!r} is an index of files; store its folder instead.")
-            yield from self._found([path])
-        else:
-            names = sorted(glob.glob(str(path), recursive=True))
-            if not names:
-                raise FileNotFoundError(f"No file, folder or glob {str(path)!r}.")
-            for one in map(Path, names):
-                yield from self._found(self._below(one) if one.is_dir() else [one])
-
-    def _below(self, folder: Path) -> list[Path]:
-        """All files below a folder in order, by the rules of a connected one.
-
-        Names that begin with a dot are passed over: hidden files, the trash, files being
-        written. Links to folders are followed, and links in a circle end.
-        """
-        found = scan(os.fsencode(folder))
-        self._passed_over += [str(folder / os.fsdecode(name)) for name in found.unreadable]
-        return [folder / os.fsdecode(name) for name in sorted(found.files)]
-
-    def _found(self, paths: Iterable[Path]) -> Iterator[Upload]:
-        for path in paths:
-            real = os.path.realpath(path)
-            if real in self._seen:
-                continue
-            self._seen.add(real)
-            # A link that leads nowhere, or round in circles, is no file.
-            if path.is_file() and _is_part10(path) and not _is_directory_file(path):
-                yield FileUpload(path)
-            else:
-                self._passed_over.append(str(path))
-
-
-def _is_part10(path: Path) -> bool:
-    """Whether a file begins as PS3.10 section 7.1 has it."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _is_directory_file(path: Path) -> bool:
-    """Whether a file is a DICOMDIR: an index, not an instance (PS3.10 section 8.6)."""
-    return path.name.upper() == "DICOMDIR"
-
-
-def _checked_bytes(data: bytes) -> BytesUpload:
-    if data[128:132] != b"DICM":
-        raise NoDicom("The bytes given are no DICOM Part 10 instance: they lack its preamble.")
-    return BytesUpload(data, "bytes")
-
-
-def _encoded(dataset: Dataset) -> BytesUpload:
-    """A data set as a Part 10 file; the data set itself is not changed."""
-    buffer = io.BytesIO()
-    try:
-        dataset.save_as(buffer, enforce_file_format=True)
-    except (AttributeError, TypeError, ValueError, OSError, InvalidDicomError) as error:
-        # What pydicom says goes on with a traceback and the value itself, a patient's perhaps.
-        raise NoDicom(
-            f"The data set cannot be written as a DICOM file: {str(error).splitlines()[0]}. It "
-            "needs `file_meta.TransferSyntaxUID`, SOPClassUID, UIDs, values that their VRs hold."
-        ) from error
-    return BytesUpload(buffer.getvalue(), str(dataset.get("SOPInstanceUID", "data set")))
-
-
-def _batches(uploads: Sequence[Upload]) -> Iterator[list[Upload]]:
-    batch: list[Upload] = []
-    size = 0
-    for one in uploads:
-        if batch and (size + one.length > BATCH_BYTES or len(batch) == BATCH_INSTANCES):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += one.length
-    if batch:
-        yield batch
+_FOR_ALL = (AuthError, NotFound, OriginRefused, Unsupported)
+"""Errors that every other batch would meet as well."""
+_UNSENDABLE = (DicomnbError, OSError, TypeError, ValueError)
+"""What making one upload may raise: it costs its row, not the batch."""
 
 
 def upload(
     source: Source,
-    uploads: Sequence[Upload],
+    items: Iterable[Item],
     *,
     study: str | None,
     workers: int,
     tell: Callable[[Progress], None],
+    form: StoreForm = "multipart",
     cancel: Cancel | None = None,
 ) -> pd.DataFrame:
-    """Store ``uploads`` in batches side by side.
+    """Store ``items`` in batches side by side.
+
+    Args:
+        source: where to.
+        items: what; gone through once, no further ahead than a few batches.
+        study: the StudyInstanceUID that all must have, or None.
+        workers: batches in flight.
+        tell: told how far it has come.
+        form: how instances travel; ``"single"`` is one instance a request.
+        cancel: stops it.
 
     Returns:
-        One row an instance, in order: its UIDs, ``Outcome``, ``Code``, ``Reason``,
-        ``RetrieveURL`` and ``Name`` (file or SOPInstanceUID). A batch that fails as a whole
-        is ``failed``, with the error as its reason: the outcomes of the others are not lost.
+        One row an instance, in order; see `OUTCOME_COLUMNS`. A batch that fails as a whole is
+        ``failed``, with the error as its reason, and so is what is not sent after it: the
+        outcomes of the others are not lost.
 
     Raises:
-        DicomWebError: the first batch fails as a whole, and so would the others.
+        DicomWebError: batches fail as a whole, and none was answered.
+        Cancelled: ``cancel`` was set. Like every error that ends the work early,
+            KeyboardInterrupt included, it has the outcomes so far as its ``table``.
     """
-    refused: list[DicomWebError] = []
+    sending = _Sending(source, study=study, form=form)
+    batches = _batches(sending.listed(items), one_by_one=form == "single")
+    every = side_by_side(sending.send, batches, workers=workers, cancel=cancel, ordered=False)
+    total = len(items) if isinstance(items, Sequence) else None
+    done = moved = 0
+    try:
+        with closed_after(every):
+            for count, size in every:
+                done, moved = done + count, moved + size
+                tell(Progress(done, moved, total))
+                if sending.is_hopeless:
+                    break
+    except BaseException as error:
+        sending.note_rest(items, "not sent: the store was stopped")
+        _keep(error, sending.table())
+        raise
+    if sending.refused and not sending.is_answered:
+        raise sending.refused[0]
+    if sending.refused:
+        sending.note_rest(items, f"not sent, since others were refused: {sending.refused[-1]}")
+    return sending.table()
 
-    def send(batch: list[Upload], inner: Cancel) -> tuple[list[Upload], list[Outcome]]:
+
+def _keep(error: BaseException, table: pd.DataFrame) -> None:
+    """Hand the outcomes so far over with an error that ends the work."""
+    error.__dict__["table"] = table
+    failed = int(table["Outcome"].isin(["failed", "conflict"]).sum())
+    error.add_note(
+        f"{len(table) - failed} of {len(table)} instances had been stored by then; this error's "
+        ".table tells which, and store(retry=…) sends the others."
+    )
+
+
+class _Sending:
+    """What has become of each item, noted by the thread that finds out.
+
+    Attributes:
+        refused: errors of batches that failed as a whole.
+        is_answered: whether any batch was answered.
+    """
+
+    def __init__(self, source: Source, *, study: str | None, form: StoreForm) -> None:
+        self._source = source
+        self._study = study
+        self._form = form
+        self._waiting: dict[int, Item] = {}
+        self._rows: dict[int, dict[str, object]] = {}
+        self._in_a_row = 0
+        self.refused: list[DicomWebError] = []
+        self.is_answered = False
+
+    def listed(self, items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
+        """The items with their places; kept until their outcomes are known."""
+        for place, item in enumerate(items):
+            self._waiting[place] = item
+            yield place, item
+
+    def note_rest(self, items: Iterable[Item], why: str) -> None:
+        """Give those a row that have none, those included that were never come to.
+
+        An iterator is not gone through for that: what it would have brought is not known.
+        """
+        if isinstance(items, Sequence):
+            rest = {place: item for place, item in enumerate(items) if place not in self._rows}
+            self._waiting.update(rest)
+        for place in list(self._waiting):
+            self._note(place, Outcome("failed", reason=why))
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether to stop: what was refused would be again."""
+        if not self.refused:
+            return False
+        return isinstance(self.refused[-1], _FOR_ALL) or self._in_a_row >= MOST_IN_A_ROW
+
+    def send(self, batch: list[tuple[int, Item]], cancel: Cancel) -> tuple[int, int]:
+        """Send one batch and note its outcomes; how many items and bytes it was."""
+        places: list[int] = []
+        uploads: list[Upload] = []
+        for place, item in batch:
+            try:
+                uploads.append(item.upload())
+                places.append(place)
+            except _UNSENDABLE as error:
+                self._note(place, Outcome("failed", reason=_said(error)))
+        if uploads:
+            self._send(places, uploads, cancel)
+        return len(batch), sum(item.weight for _, item in batch)
+
+    def _send(self, places: list[int], uploads: list[Upload], cancel: Cancel) -> None:
+        # A source of one's own need not know of forms.
+        options: dict[str, Any] = {} if self._form == "multipart" else {"form": self._form}
         try:
-            return batch, source.store(batch, study=study, cancel=inner)
+            outcomes = self._source.store(uploads, study=self._study, cancel=cancel, **options)
         except DicomWebError as error:
-            refused.append(error)
-            return batch, [Outcome("failed", reason=str(error)) for _ in batch]
+            self.refused.append(error)
+            self._in_a_row += 1
+            outcomes = [Outcome("failed", reason=str(error)) for _ in uploads]
+        except Cancelled:
+            for place in places:
+                words = "stopped while it was being sent: it may have been stored"
+                self._note(place, Outcome("failed", reason=words))
+            raise
+        else:
+            self.is_answered = True
+            self._in_a_row = 0
+        for place, outcome in zip(places, outcomes, strict=True):
+            self._note(place, outcome)
 
-    rows: list[dict[str, object]] = []
-    moved = 0
-    every = side_by_side(send, _batches(uploads), workers=workers, cancel=cancel)
-    with closed_after(every):
-        for batch, outcomes in every:
-            if refused and not rows:
-                raise refused[0]
-            rows += [_row(one, outcome) for one, outcome in zip(batch, outcomes, strict=True)]
-            moved += sum(one.length for one in batch)
-            tell(Progress(len(rows), moved, len(uploads)))
-    return pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS)).astype(OUTCOME_COLUMNS)
+    def _note(self, place: int, outcome: Outcome) -> None:
+        self._rows[place] = _row(self._waiting.pop(place), outcome)
+
+    def table(self) -> pd.DataFrame:
+        """The outcomes, in the order of the items."""
+        return outcome_table([self._rows[place] for place in sorted(self._rows)])
 
 
-def _row(one: Upload, outcome: Outcome) -> dict[str, object]:
-    return {
-        "StudyInstanceUID": outcome.study,
-        "SeriesInstanceUID": outcome.series,
-        "SOPInstanceUID": outcome.instance,
-        "SOPClassUID": outcome.sop_class,
+def outcome_table(rows: list[dict[str, object]], index: Any = None) -> pd.DataFrame:
+    """Rows as a typed table; remarks of items are columns behind the others."""
+    more = dict.fromkeys(name for row in rows for name in row if name not in OUTCOME_COLUMNS)
+    table = pd.DataFrame(rows, columns=[*OUTCOME_COLUMNS, *more], index=index)
+    return table.astype({**OUTCOME_COLUMNS, **dict.fromkeys(more, "str")})
+
+
+def _said(error: Exception) -> str:
+    """Why an upload could not be made, in words."""
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    return getattr(error, "message", None) or str(error)
+
+
+def _batches(
+    items: Iterable[tuple[int, Item]], *, one_by_one: bool
+) -> Iterator[list[tuple[int, Item]]]:
+    """Items in groups of a bounded size, smaller where they are held in memory."""
+    batch: list[tuple[int, Item]] = []
+    size = 0.0
+    for place, item in items:
+        share = item.weight / (HELD_BYTES if item.is_held else BATCH_BYTES)
+        if batch and (one_by_one or size + share > 1 or len(batch) == BATCH_INSTANCES):
+            yield batch
+            batch, size = [], 0.0
+        batch.append((place, item))
+        size += share
+    if batch:
+        yield batch
+
+
+def _row(item: Item, outcome: Outcome) -> dict[str, object]:
+    known = item.identity
+    row: Mapping[str, object] = {
+        "StudyInstanceUID": outcome.study or known.study,
+        "SeriesInstanceUID": outcome.series or known.series,
+        "SOPInstanceUID": outcome.instance or known.instance,
+        "SOPClassUID": outcome.sop_class or known.sop_class,
         "Outcome": outcome.outcome,
         "Code": outcome.code,
         "Reason": outcome.reason,
         "RetrieveURL": outcome.url,
-        "Name": one.name,
+        "Name": item.name,
+        "File": item.file,
     }
+    return {**row, **item.remarks}

@@ -15,13 +15,14 @@ from dicomnb.source import Page
 from dicomnb.web import families, ladder, paging, retrieving
 from dicomnb.web.addresses import base_address
 from dicomnb.web.auth import recipe
-from dicomnb.web.failures import beginning, error_of, words_of
+from dicomnb.web.failures import error_of
 from dicomnb.web.ladder import Ladders
-from dicomnb.web.storing import Batch
+from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
 from dicomnb.web.transport import Transport
 from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.media import DICOM_JSON
-from dicomnb.wire.store_answer import decode, is_answer
+from dicomnb.wire.multipart import BrokenPart
+from dicomnb.wire.storing import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.source import Abilities, Rendering
     from dicomnb.web.answer import Answer
+    from dicomnb.wire.multipart import SingleBody, SizedBody
     from dicomnb.wire.parts import Part
-    from dicomnb.wire.storing import Outcome, Upload
+    from dicomnb.wire.storing import StoreForm, Upload
 
 __all__ = ["WebSource"]
 
@@ -43,8 +45,6 @@ _WHAT_IT_LOOKS_LIKE = (
     "https://healthcare.googleapis.com/v1/projects/…/dicomStores/…/dicomWeb (Google)."
 )
 _ONE_STUDY = Query("study", filters=(Filter(("0020000D",), "UI", ("2.25.0",)),))
-_STORE_ANSWERS = frozenset({400, 409})
-"""Error statuses under which a store may still tell what became of each instance."""
 
 
 class WebSource:
@@ -203,38 +203,56 @@ class WebSource:
         yield from retrieving.parts_of(answer, self._options.limits, pictures=True)
 
     def store(
-        self, uploads: Sequence[Upload], *, study: str | None = None, cancel: Cancel | None = None
+        self,
+        uploads: Sequence[Upload],
+        *,
+        study: str | None = None,
+        form: StoreForm = "multipart",
+        cancel: Cancel | None = None,
     ) -> list[Outcome]:
         """Store one batch in one request; an outcome for each upload, in their order.
 
         The request may be sent again after a failure: storing the same instances twice leaves
-        what storing them once does.
+        what storing them once does. When a file vanishes or changes while it is sent, the
+        request is broken off and the others are sent without it.
+
+        Args:
+            form: ``"single"`` takes one upload at a time, ``"json"`` `ImageUpload`s.
 
         Raises:
-            AuthError, Unsupported, …: the server refuses the request as a whole.
+            Unsupported: the server does not take this form (415); nothing was stored.
+            AuthError, …: the server refuses the request as a whole.
         """
-        batch = Batch(uploads)
-        if batch.body is None:
-            return batch.outcomes(())
-        answer = self._transport.send(
+        broken: dict[int, Outcome] = {}
+        while True:
+            batch = Batch(uploads, form=form, known=broken)
+            if batch.body is None:
+                return batch.outcomes(())
+            try:
+                answer = self._posted(batch.body, study, cancel)
+            except BrokenPart as error:
+                why = Outcome("failed", *batch.sent[error.number], reason=error.message)
+                broken[batch.places[error.number]] = why
+                continue
+            except Unsupported as error:
+                if error.status != 415:
+                    raise
+                raise not_in_this_form(error, form) from None
+            with answer:
+                return batch.read(answer, self._body(answer))
+
+    def _posted(
+        self, body: SizedBody | SingleBody, study: str | None, cancel: Cancel | None
+    ) -> Answer:
+        return self._transport.send(
             "POST",
             "studies" if study is None else Ref(study).path,
-            headers={**_JSON_HEADERS, "Content-Type": batch.body.content_type},
-            body=batch.body,
+            headers={**_JSON_HEADERS, "Content-Type": body.content_type},
+            body=body,
             repeatable=True,
-            expected=_STORE_ANSWERS,
+            expected=ERROR_ANSWERS,
             cancel=cancel,
         )
-        with answer:
-            body = self._body(answer)
-        words = "; ".join(answer.warnings)
-        if answer.status in _STORE_ANSWERS and not is_answer(body):
-            words = words or answer.concealed(words_of(body))
-        elif not is_answer(body) and body.lstrip()[:1] == b"<":
-            raise answer.error(f"The answer to a store is no DICOM JSON: {beginning(body)!r}")
-        answered = decode(body, answer.content_type, answer.status, batch.sent, words=words)
-        told = [replace(one, reason=answer.concealed(one.reason)) for one in answered]
-        return batch.outcomes(told)
 
     def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
         """Delete; the name of Google's operation that goes on with it, or None.

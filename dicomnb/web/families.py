@@ -43,6 +43,11 @@ _GOOGLE_SEARCH = SearchAbilities(
     offset_limit=1_000_000,
     honest_pages=True,
 )
+# The conformance statement's bulk types, each for the transfer syntaxes that have it.
+_GOOGLE_BULK = frozenset(
+    {"application/octet-stream"}
+    | {f"image/{kind}" for kind in ("jpeg", "dicom-rle", "jls", "jp2", "jpx")}
+)
 
 _PARENTS: Mapping[Level, tuple[str, ...]] = {
     "study": (),
@@ -84,6 +89,7 @@ FAMILIES: Mapping[str, Family] = {
             search=_GOOGLE_SEARCH,
             renders=frozenset({"instance"}),
             render_parameters=frozenset({"viewport"}),
+            bulk_types=_GOOGLE_BULK,
         ),
         asked=_PARENTS,
     ),

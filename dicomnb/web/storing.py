@@ -1,30 +1,39 @@
-"""What goes into one store request, and who is who in its answer."""
+"""What goes into one store request, and who is who in its answer (PS3.18 section 10.5)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_partial
+import msgspec
 
-from dicomnb.wire.multipart import SizedBody, outgoing_upload
-from dicomnb.wire.store_answer import Sent
-from dicomnb.wire.storing import Outcome
+from dicomnb.errors import Unsupported
+from dicomnb.web.failures import beginning, words_of
+from dicomnb.wire.frame_types import FRAME_TYPES
+from dicomnb.wire.identity import UID_TAGS, identity_of
+from dicomnb.wire.media import DICOM, DICOM_JSON, OCTET_STREAM, format
+from dicomnb.wire.multipart import (
+    Outgoing,
+    SingleBody,
+    SizedBody,
+    outgoing_bytes,
+    outgoing_upload,
+)
+from dicomnb.wire.store_answer import Sent, decode, is_answer
+from dicomnb.wire.storing import ImageUpload, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pydicom.dataset import Dataset
-    from pydicom.tag import BaseTag
+    from dicomnb.web.answer import Answer
+    from dicomnb.wire.storing import StoreForm, Upload
 
-    from dicomnb.wire.storing import Upload
+__all__ = ["ERROR_ANSWERS", "Batch", "not_in_this_form"]
 
-__all__ = ["Batch"]
+ERROR_ANSWERS = frozenset({400, 409})
+"""Error statuses under which a store may still tell what became of each instance."""
 
-_LAST_NEEDED = 0x0020000E
-_UID_TAGS = [0x0020000D, 0x0020000E, 0x00080018, 0x00080016]
-"""Study, series, instance, SOP Class: in the order of `Sent`."""
-_PREFIX_AT = 128
+_PIXEL_DATA = "7FE00010"
 
 
 class Batch:
@@ -33,52 +42,118 @@ class Batch:
     What is no DICOM file, or cannot be opened, is not sent: one such part makes some servers
     refuse its neighbours. It is told as failed.
 
+    Args:
+        uploads: what to store.
+        form: how they travel. ``"json"`` takes `ImageUpload`s, ``"single"`` one upload.
+        known: outcomes that are known already, by place in ``uploads``; those are not sent.
+
     Attributes:
         sent: identities of those that are sent.
+        places: where in ``uploads`` they stand.
         body: the request's body, or None when nothing is left to send.
     """
 
-    def __init__(self, uploads: Sequence[Upload]) -> None:
-        identities = [_identity(upload) for upload in uploads]
-        self._failed = [one if isinstance(one, Outcome) else None for one in identities]
-        good = [
-            (upload, identity)
-            for upload, identity in zip(uploads, identities, strict=True)
-            if isinstance(identity, Sent)
-        ]
-        self.sent = [identity for _, identity in good]
-        self.body = SizedBody([outgoing_upload(upload) for upload, _ in good]) if good else None
+    def __init__(
+        self,
+        uploads: Sequence[Upload],
+        *,
+        form: StoreForm = "multipart",
+        known: Mapping[int, Outcome] | None = None,
+    ) -> None:
+        if form == "single" and len(uploads) > 1:
+            raise ValueError("The single-part form holds one instance a request.")
+        self._outcomes: list[Outcome | None] = []
+        self.sent: list[Sent] = []
+        self.places: list[int] = []
+        parts: list[Outgoing] = []
+        for place, upload in enumerate(uploads):
+            made = (known or {}).get(place) or _outgoing(upload, form)
+            if isinstance(made, Outcome):
+                self._outcomes.append(made)
+                continue
+            self._outcomes.append(None)
+            self.sent.append(made[0])
+            self.places.append(place)
+            parts.append(made[1])
+        kept = [uploads[place] for place in self.places]
+        self.body = _body(parts, kept, form) if parts else None
 
     def outcomes(self, answered: Sequence[Outcome]) -> list[Outcome]:
         """One outcome for each upload, in their order, with those of the server filled in."""
         coming = iter(answered)
-        return [failed if failed is not None else next(coming) for failed in self._failed]
+        return [failed if failed is not None else next(coming) for failed in self._outcomes]
+
+    def read(self, answer: Answer, body: bytes) -> list[Outcome]:
+        """What became of each upload, by the server's answer.
+
+        Raises:
+            ProtocolError: the answer is a page for people, not a store's.
+        """
+        words = "; ".join(answer.warnings)
+        if not is_answer(body):
+            if answer.status in ERROR_ANSWERS:
+                words = words or answer.concealed(words_of(body))
+            elif body.lstrip()[:1] == b"<":
+                raise answer.error(f"The answer to a store is no DICOM: {beginning(body)!r}")
+        answered = decode(body, answer.content_type, answer.status, self.sent, words=words)
+        told = [replace(one, reason=answer.concealed(one.reason)) for one in answered]
+        return self.outcomes(told)
 
 
-def _identity(upload: Upload) -> Sent | Outcome:
-    """The UIDs from the upload's own header; a failure for what cannot be sent."""
+def not_in_this_form(error: Unsupported, form: StoreForm) -> Unsupported:
+    """The error of a server that does not take a form of store (415), saying what to do."""
+    advice = {
+        "single": 'It takes several instances a request: leave form="single" out.',
+        "json": 'It does not make instances of metadata and images; dicomnb can: form="multipart".',
+        "multipart": 'Some servers take one instance a request: form="single".',
+    }
+    return Unsupported(
+        f"The server does not take instances in the form {form!r}. {advice[form]}",
+        url=error.url,
+        status=error.status,
+        server_words=error.server_words,
+    )
+
+
+def _outgoing(upload: Upload, form: StoreForm) -> tuple[Sent, Outgoing] | Outcome:
+    """An upload as a part, or why it is not sent."""
+    if form == "json":
+        return _outgoing_image(upload)
+    identity = identity_of(upload)
+    if isinstance(identity, Outcome):
+        return identity
     try:
-        with upload.open() as file:
-            start = file.read(_PREFIX_AT + 4)
-            if start[_PREFIX_AT:] != b"DICM":
-                return Outcome("failed", reason="not a DICOM file (no DICM prefix)")
-            file.seek(0)
-            data = read_partial(file, stop_when=_after_uids, specific_tags=_UID_TAGS)
-            texts = [
-                str(data[tag].value or "") or None if tag in data else None for tag in _UID_TAGS
-            ]
+        return identity, outgoing_upload(upload)
     except OSError as error:
-        return Outcome("failed", reason=f"cannot be read: {error.strerror or error}")
-    except (InvalidDicomError, ValueError, EOFError, KeyError, NotImplementedError) as error:
-        return Outcome("failed", reason=f"its header cannot be read: {error}")
-    if texts[2] is None:
-        return Outcome("failed", study=texts[0], series=texts[1], reason="it has no SOPInstanceUID")
-    return Sent(*texts)
+        return Outcome("failed", *identity, reason=f"cannot be read: {error.strerror or error}")
 
 
-def _text(data: Dataset, tag: int) -> str | None:
-    return str(data[tag].value or "") or None if tag in data else None
+def _outgoing_image(upload: Upload) -> tuple[Sent, Outgoing]:
+    """The pixels of an image; its Content-Location joins them with the metadata."""
+    if not isinstance(upload, ImageUpload):
+        raise TypeError(f"{upload.name} has no metadata to be sent as JSON.")
+    values = [upload.metadata.get(f"{tag:08X}", {}).get("Value") or [None] for tag in UID_TAGS]
+    identity = Sent(*(one[0] for one in values))
+    syntax = upload.transfer_syntax
+    kind = format(FRAME_TYPES.get(syntax, OCTET_STREAM), {"transfer-syntax": syntax})
+    return identity, outgoing_bytes(upload.bulk, kind, location=_location(identity))
 
 
-def _after_uids(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return int(tag) > _LAST_NEEDED
+def _location(identity: Sent) -> str:
+    return f"bulk/{identity.instance}"
+
+
+def _body(
+    parts: Sequence[Outgoing], uploads: Sequence[Upload], form: StoreForm
+) -> SizedBody | SingleBody:
+    if form == "single":
+        return SingleBody(parts[0])
+    if form == "multipart":
+        return SizedBody(parts, part_type=DICOM)
+    rows = []
+    for upload, part in zip(uploads, parts, strict=True):
+        assert isinstance(upload, ImageUpload)  # noqa: S101  `_outgoing_image` has seen to it
+        pixels = {"vr": "OB", "BulkDataURI": part.location}
+        rows.append({**upload.metadata, _PIXEL_DATA: pixels})
+    array = outgoing_bytes(msgspec.json.encode(rows), DICOM_JSON)
+    return SizedBody([array, *parts], part_type=DICOM_JSON)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from dicomnb.wire.storing import Upload
 
 __all__ = [
+    "BrokenPart",
     "Outgoing",
+    "SingleBody",
     "SizedBody",
     "Stream",
     "length_of",
@@ -34,6 +36,23 @@ __all__ = [
     "read",
     "write",
 ]
+
+
+class BrokenPart(ProtocolError):
+    """A part cannot be sent as its header says: its file vanished, or was changed meanwhile.
+
+    Attributes:
+        number: which part of the body, from 0.
+    """
+
+    number = 0
+
+    @classmethod
+    def of(cls, number: int, message: str) -> BrokenPart:
+        """The error of one part."""
+        error = cls(message)
+        error.number = number
+        return error
 
 
 @dataclass(frozen=True)
@@ -68,13 +87,9 @@ def outgoing_upload(upload: Upload, *, content_type: str = DICOM) -> Outgoing:
     """An instance to be stored; it is opened when its turn comes, each time anew."""
 
     def chunks() -> Iterator[bytes]:
-        try:
-            with upload.open() as file:
-                while piece := file.read(PIECE_BYTES):
-                    yield piece
-        except OSError as error:
-            # HTTP libraries would take it for a failure of the network, and send again.
-            raise ProtocolError(f"{upload.name} cannot be read: {error.strerror}.") from error
+        with upload.open() as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
 
     return Outgoing(content_type, chunks, upload.length)
 
@@ -88,21 +103,39 @@ def write(parts: Iterable[Outgoing], *, boundary: str) -> Iterator[Buffer]:
     """The pieces of a multipart body, in order, big ones as they come.
 
     Raises:
-        ProtocolError: a part brought more or fewer bytes than its length says; a file was
-            changed while it was sent. The body must then be broken off, not ended.
+        BrokenPart: a part could not be read, or brought more or fewer bytes than its length
+            says: a file was changed while it was sent. No byte too many is given; the body
+            must then be broken off, not ended.
     """
-    for part in parts:
+    for number, part in enumerate(parts):
         yield _header(part, boundary)
-        sent = 0
-        for chunk in part.chunks():
-            yield chunk
-            sent += memoryview(chunk).nbytes
-        if part.length is not None and sent != part.length:
-            raise ProtocolError(
-                f"A part of {part.length} bytes brought {sent}: it was changed while it was sent."
-            )
+        yield from _content(part, number)
         yield b"\r\n"
     yield _closing(boundary)
+
+
+def _content(part: Outgoing, number: int) -> Iterator[Buffer]:
+    """A part's pieces, never more bytes than its length."""
+    sent = 0
+    pieces = iter(part.chunks())
+    while True:
+        try:
+            piece = next(pieces, None)
+        except OSError as error:
+            # HTTP libraries would take it for a failure of the network, and send again.
+            raise BrokenPart.of(number, f"cannot be read: {error.strerror or error}") from error
+        if piece is None:
+            break
+        sent += memoryview(piece).nbytes
+        if part.length is not None and sent > part.length:
+            break
+        yield piece
+    if part.length is not None and sent != part.length:
+        brought = f"{sent}" if sent < part.length else "more"
+        raise BrokenPart.of(
+            number,
+            f"a part of {part.length} bytes brought {brought}: it was changed while it was sent",
+        )
 
 
 def length_of(parts: Iterable[Outgoing], *, boundary: str) -> int | None:
@@ -157,3 +190,20 @@ class SizedBody:
 
     def __iter__(self) -> Iterator[Buffer]:
         return write(self._parts, boundary=self._boundary)
+
+
+class SingleBody:
+    """A request's body that is one instance, not multipart. Every reading begins anew."""
+
+    def __init__(self, part: Outgoing) -> None:
+        if part.length is None:
+            raise ValueError("A request's body needs its length.")
+        self._part = part
+        self._length = part.length
+        self.content_type = part.content_type
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return _content(self._part, 0)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["BytesUpload", "FileUpload", "Outcome", "OutcomeName", "Upload"]
+__all__ = [
+    "BytesUpload",
+    "FileUpload",
+    "ImageUpload",
+    "Outcome",
+    "OutcomeName",
+    "StoreForm",
+    "Upload",
+]
 
 OutcomeName = Literal["stored", "warned", "already there", "conflict", "failed"]
+StoreForm = Literal["multipart", "single", "json"]
+"""How instances travel: several Part 10 instances in a multipart body, one as the whole body,
+or DICOM JSON metadata with the pixels beside it."""
 
 
 class Upload(Protocol):
@@ -32,11 +46,37 @@ class Upload(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class FileUpload:
-    """An instance in a file."""
+@runtime_checkable
+class ImageUpload(Upload, Protocol):
+    """An instance that can also be sent as metadata and one bulk of pixels."""
 
-    path: Path
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """DICOM JSON, TransferSyntaxUID included, without PixelData."""
+        ...
+
+    @property
+    def bulk(self) -> bytes:
+        """The value of PixelData, not encapsulated."""
+        ...
+
+    @property
+    def transfer_syntax(self) -> str:
+        """UID of the syntax of ``bulk``."""
+        ...
+
+
+class FileUpload:
+    """An instance in a file, as the file was when it was first looked at.
+
+    A file that was changed since then is not sent under the length it had: opening it fails.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @property
     def name(self) -> str:
@@ -45,12 +85,33 @@ class FileUpload:
 
     @property
     def length(self) -> int:
-        """Size in bytes, now."""
-        return self.path.stat().st_size
+        """Size in bytes."""
+        return self._seen[0]
+
+    @cached_property
+    def _seen(self) -> tuple[int, int]:
+        return _state(self.path.stat())
 
     def open(self) -> BinaryIO:
-        """The file, opened for reading."""
-        return self.path.open("rb")
+        """The file, opened for reading.
+
+        Raises:
+            OSError: it cannot be opened, or is not as it was.
+        """
+        seen = self._seen
+        file = self.path.open("rb")
+        if _state(os.fstat(file.fileno())) != seen:
+            file.close()
+            raise OSError(None, "it was changed while it was being stored")
+        return file
+
+    def __repr__(self) -> str:
+        return f"FileUpload({str(self.path)!r})"
+
+
+def _state(status: os.stat_result) -> tuple[int, int]:
+    """Size and time of the last change."""
+    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,9 +23,8 @@ from dicomnb.query import Query
 from dicomnb.source import Abilities, Page, Rendering
 from dicomnb.transfer.deletion import delete
 from dicomnb.transfer.identity import identified
-from dicomnb.transfer.upload import upload, uploads_of
+from dicomnb.transfer.items import items_of
 from dicomnb.wire.parts import BytesPart, Part
-from dicomnb.wire.storing import Outcome
 from tests.conftest import real_file
 
 CT = Path(real_file("CT_small.dcm"))
@@ -202,7 +200,7 @@ def test_several_deletions_go_on_after_a_failing_disk() -> None:
 
 
 def names(what: object) -> list[str]:
-    return [Path(one.name).name for one in uploads_of(what)[0]]
+    return [Path(one.name).name for one in items_of(what)]
 
 
 @pytest.fixture
@@ -233,20 +231,20 @@ def test_bytes_of_any_kind_and_open_files() -> None:
     data = CT.read_bytes()
     with CT.open("rb") as file:
         for what in (data, bytearray(data), memoryview(data), io.BytesIO(data), file):
-            (one,), _ = uploads_of(what)
-            with one.open() as reader:
+            (one,) = items_of(what)
+            with one.upload().open() as reader:
                 assert reader.read() == data
 
 
 def test_what_cannot_be_stored_says_why(tmp_path: Path) -> None:
     for what in ({"a": CT}, pd.DataFrame({"File": [str(CT)]}), 5, None):
         with pytest.raises(TypeError, match="cannot be stored"):
-            uploads_of(what)
+            items_of(what)
     with pytest.raises(dn.NoDicom, match="lacks the preamble"):
-        uploads_of(real_file("ExplVR_LitEndNoMeta.dcm"))
+        items_of(real_file("ExplVR_LitEndNoMeta.dcm"))
     shutil.copy(CT, tmp_path / "DICOMDIR")
     with pytest.raises(dn.NoDicom, match="store its folder"):
-        uploads_of(tmp_path / "DICOMDIR")
+        items_of(tmp_path / "DICOMDIR")
 
 
 def test_a_data_set_that_cannot_be_written_is_told_without_its_values() -> None:
@@ -254,17 +252,19 @@ def test_a_data_set_that_cannot_be_written_is_told_without_its_values() -> None:
     with pytest.warns(UserWarning, match="US must be"):
         dataset.Rows = 70000
     dataset.PatientName = "Secret"
+    (item,) = items_of(dataset)
     with pytest.raises(dn.NoDicom, match="cannot be written") as caught:
-        uploads_of(dataset)
+        item.upload()
     assert "Traceback" not in str(caught.value)
     with pytest.raises(dn.NoDicom, match="TransferSyntaxUID"):
-        uploads_of(Dataset())
+        items_of(Dataset())
 
 
 def test_a_data_set_is_not_changed_by_storing_it() -> None:
     dataset, before = dcmread(CT), dcmread(CT)
     del dataset.file_meta.MediaStorageSOPInstanceUID
-    uploads_of(dataset)
+    (item,) = items_of(dataset)
+    item.upload()
     assert dataset == before
     assert "MediaStorageSOPInstanceUID" not in dataset.file_meta
 
@@ -274,29 +274,3 @@ def test_parts_have_the_rights_that_new_files_have(tmp_path: Path) -> None:
     table = archive(CT.read_bytes()).download(CT_REF, tmp_path)
     assert Path(table["File"][0]).stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert time.time() - Path(table["File"][0]).stat().st_mtime < 60
-
-
-class Failing:
-    """Stores batches until one fails as a whole."""
-
-    address = "memory:"
-
-    def __init__(self, *, fails: set[int]) -> None:
-        self._fails = fails
-        self._batches = 0
-
-    def store(self, uploads: Any, *, study: Any = None, cancel: Any = None) -> list[Outcome]:
-        self._batches += 1
-        if self._batches in self._fails:
-            raise dn.ServerError("It broke.", status=503)
-        return [Outcome("stored", instance=one.name) for one in uploads]
-
-
-def test_outcomes_of_other_batches_outlive_one_that_fails() -> None:
-    data = real_file("CT_small.dcm").read_bytes()
-    found, _ = uploads_of([data] * 130)
-    table = upload(Failing(fails={2}), found, study=None, workers=1, tell=lambda progress: None)  # type: ignore[arg-type]
-    assert table["Outcome"].tolist() == ["stored"] * 50 + ["failed"] * 50 + ["stored"] * 30
-    assert table["Reason"][50].startswith("It broke.")
-    with pytest.raises(dn.ServerError, match="It broke"):
-        upload(Failing(fails={1}), found, study=None, workers=1, tell=lambda progress: None)  # type: ignore[arg-type]

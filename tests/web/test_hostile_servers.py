@@ -31,6 +31,7 @@ from dicomnb.web.client import WebSource
 from dicomnb.web.failures import words_of
 from dicomnb.web.families import FAMILIES
 from dicomnb.web.secrecy import secrets_in
+from dicomnb.wire.multipart import SizedBody, outgoing_upload
 from dicomnb.wire.storing import BytesUpload
 from tests.conftest import real_file
 from tests.web.raw_server import RESET, Raw, Request, response, source
@@ -188,8 +189,13 @@ def test_no_traceback_holds_the_credential(raw: Callable[..., Raw]) -> None:
             return upload().open()
 
     server = raw(response(b"[]"))
+    (told,) = asked(server).store([Vanishing()])  # type: ignore[list-item]
+    assert told.outcome == "failed"
+    assert "No such file" in told.reason
+    body = SizedBody([outgoing_upload(Vanishing())])  # type: ignore[arg-type]
+    list(body)
     with pytest.raises(ProtocolError, match="No such file") as vanished:
-        asked(server).store([Vanishing()])  # type: ignore[list-item]
+        asked(server)._transport.send("POST", "studies", body=body)
     refused = raw(response(b"no", status=401))
     with pytest.raises(AuthError) as unauthorized:
         list(asked(refused).metadata(REF))

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from dicomnb.errors import LimitExceeded, ProtocolError
 from dicomnb.limits import Limits
 from dicomnb.wire import multipart
-from dicomnb.wire.multipart import Outgoing, SizedBody, outgoing_bytes, outgoing_upload
+from dicomnb.wire.multipart import (
+    BrokenPart,
+    Outgoing,
+    SingleBody,
+    SizedBody,
+    outgoing_bytes,
+    outgoing_upload,
+)
 from dicomnb.wire.storing import BytesUpload, FileUpload
 
 TYPE = 'multipart/related; type="application/dicom"; boundary=abc'
@@ -307,13 +314,26 @@ def test_a_body_is_whole_each_time_it_is_sent(tmp_path):
 def test_a_file_that_changes_while_it_is_sent(tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(b"12345")
-    body = SizedBody([outgoing_upload(FileUpload(path))])
+    body = SizedBody([outgoing_bytes(b"x", "a/b"), outgoing_upload(FileUpload(path))])
     path.write_bytes(b"1234")
-    with pytest.raises(ProtocolError, match="5 bytes brought 4"):
+    with pytest.raises(BrokenPart, match="was changed") as changed:
         list(body)
+    assert changed.value.number == 1
     path.unlink()
-    with pytest.raises(ProtocolError, match=r"a\.dcm cannot be read"):
+    with pytest.raises(BrokenPart, match="cannot be read: No such file"):
         list(body)
+
+
+@pytest.mark.parametrize(("came", "words"), [([b"12", b"3"], "brought 3"), ([b"1234"] * 2, "more")])
+def test_no_body_is_longer_than_it_says(came, words):
+    for body in (
+        SizedBody([Outgoing("a/b", lambda: came, 5)]),
+        SingleBody(Outgoing("a/b", lambda: came, 5)),
+    ):
+        sent: list[bytes] = []
+        with pytest.raises(BrokenPart, match=f"5 bytes.*{words}"):
+            sent.extend(body)
+        assert len(b"".join(sent)) < len(body)
 
 
 def test_what_cannot_be_sent():
