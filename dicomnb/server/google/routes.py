@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dicomnb.server.google import management
+from dicomnb.server.google import management, metrics
+from dicomnb.server.google.deidentification import deidentify_store
 from dicomnb.server.google.retrieval import bulk_data, instances, metadata, rendered
 from dicomnb.server.google.searching import search
 from dicomnb.server.google.storing import delete, store
+from dicomnb.server.google.transfers import export_store, import_store
 from dicomnb.server.retrieval import frames
 
 if TYPE_CHECKING:
@@ -71,6 +73,10 @@ MANAGEMENT: tuple[ManagementRoute, ...] = (
     ManagementRoute("GET", STORE_PATH, management.show_store),
     ManagementRoute("PATCH", STORE_PATH, management.patch_store, True),
     ManagementRoute("DELETE", STORE_PATH, management.delete_store, True),
+    ManagementRoute("GET", f"{STORE_PATH}:getDICOMStoreMetrics", metrics.store_metrics),
+    ManagementRoute("POST", f"{STORE_PATH}:import", import_store, True),
+    ManagementRoute("POST", f"{STORE_PATH}:export", export_store),
+    ManagementRoute("POST", f"{STORE_PATH}:deidentify", deidentify_store, True),
     ManagementRoute("GET", f"{_DATASET}/operations", management.list_operations),
     ManagementRoute("GET", _OPERATION, management.show_operation),
     ManagementRoute("POST", f"{_OPERATION}:cancel", management.cancel_operation),
@@ -93,6 +99,9 @@ WEB: tuple[WebRoute, ...] = (
     WebRoute("GET", f"{_INSTANCE}/frames/<numbers>", frames),
     WebRoute("GET", f"{_INSTANCE}/frames/<numbers>/rendered", rendered),
     WebRoute("GET", f"{_INSTANCE}/<any(bulkdata):word>/<path:path>", bulk_data),
+    WebRoute("GET", f"{_STUDY}:getStudyMetrics", metrics.study_metrics),
+    WebRoute("GET", f"{_SERIES}:getSeriesMetrics", metrics.series_metrics),
+    WebRoute("GET", f"{_INSTANCE}:getStorageInfo", metrics.instance_storage),
     WebRoute("POST", "/studies", store, True),
     WebRoute("POST", _STUDY, store, True),
     WebRoute("DELETE", _STUDY, delete, True),
