@@ -73,13 +73,14 @@ def _element(name: str, element: Mapping[str, Any]) -> DataElement:
         ) from error
 
 
-def part10(dataset: Dataset, frames: Sequence[bytes], *, transfer_syntax: str) -> bytes:
+def part10(dataset: Dataset, frames: Sequence[bytes] | None, *, transfer_syntax: str) -> bytes:
     """A Part 10 instance out of a data set and its frames.
 
     Args:
         dataset: everything but the pixels, those that describe them included; not changed.
         frames: codestreams, each of which becomes one fragment, padded to an even length with
-            a zero behind its end; or native frames, joined as they are.
+            a zero behind its end; or native frames, joined as they are; None for an instance
+            without pixels.
         transfer_syntax: of ``frames``.
 
     Returns:
@@ -91,7 +92,9 @@ def part10(dataset: Dataset, frames: Sequence[bytes], *, transfer_syntax: str) -
     """
     made = Dataset(dict(dataset.items()))
     made.file_meta = _file_meta(dataset, transfer_syntax)
-    if is_native(transfer_syntax):
+    if frames is None:
+        made.pop(_PIXEL_DATA, None)
+    elif is_native(transfer_syntax):
         _put_native(made, b"".join(frames))
     else:
         _put_encapsulated(made, frames)

@@ -11,16 +11,21 @@ import msgspec
 from dicomnb.errors import NotFound
 from dicomnb.refs import Ref
 from dicomnb.server.answers import Answer, Refused
+from dicomnb.server.google.json_store import BULK_TYPES, instances_of
 from dicomnb.server.google.xml_answer import as_xml
 from dicomnb.server.storing import as_here, received
 from dicomnb.wire import media
 from dicomnb.wire.media import DICOM, DICOM_JSON
 from dicomnb.wire.store_answer import DUPLICATE, PROCESSING_FAILURE
+from dicomnb.wire.storing import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dicomnb.server.google.calls import StoreExchange
     from dicomnb.server.google.operations import Operation
-    from dicomnb.wire.storing import Outcome
+    from dicomnb.server.storing import Spooled
+    from dicomnb.wire.storing import Upload
 
 __all__ = ["delete", "store"]
 
@@ -31,24 +36,33 @@ _SERVICE = "dicom.DicomService"
 def store(exchange: StoreExchange) -> Answer:
     """Store the instances of a body: 200 when all are stored, 409 when one or more are not.
 
-    The same bytes again count as stored. The answer is XML unless JSON is accepted only, or
+    They come as Part 10, or as JSON metadata with an image each (`json_store`). The same bytes
+    again count as stored. The answer is XML unless JSON is accepted only, or
     preferred.
 
     Raises:
         Refused: 400, the body is not what its header says; 406, 415, media types.
     """
     kind = _answer_type(exchange)
-    _check_content_type(exchange)
-    ref, service = exchange.ref, exchange.service
+    is_json = _is_json(exchange)
+    kinds = BULK_TYPES | {DICOM_JSON} if is_json else frozenset({DICOM})
     with tempfile.TemporaryDirectory(prefix="dicomnb-store-") as folder:
-        uploads = received(exchange, Path(folder))
-        outcomes = service.source.store(
-            uploads, study=ref.study if ref else None, cancel=service.cancel
-        )
+        parts: list[Spooled] = received(exchange, Path(folder), kinds=kinds)
+        outcomes = _stored(exchange, instances_of(parts) if is_json else list(parts))
     stored = [as_here(exchange, one) for one in outcomes]
     data = _data_set(stored, exchange)
     status = 200 if all(one.url for one in stored) else 409
     return Answer(status, kind, as_xml(data) if kind == _XML else msgspec.json.encode(data))
+
+
+def _stored(exchange: StoreExchange, made: Sequence[Upload | Outcome]) -> list[Outcome]:
+    """What became of each: those that could not be made have an outcome already."""
+    ref, service = exchange.ref, exchange.service
+    uploads = [one for one in made if not isinstance(one, Outcome)]
+    outcomes = iter(
+        service.source.store(uploads, study=ref.study if ref else None, cancel=service.cancel)
+    )
+    return [one if isinstance(one, Outcome) else next(outcomes) for one in made]
 
 
 def _answer_type(exchange: StoreExchange) -> str:
@@ -58,16 +72,18 @@ def _answer_type(exchange: StoreExchange) -> str:
     raise Refused(406, ", ".join(offers))
 
 
-def _check_content_type(exchange: StoreExchange) -> None:
+def _is_json(exchange: StoreExchange) -> bool:
+    """Whether metadata and images come apart; 415 for what is neither that nor Part 10."""
     given = media.parse(exchange.request.headers.get("Content-Type"))
     kind = given.type if given else ""
     inner = given.part_type if given else None
+    if kind == "multipart/related" and inner == DICOM_JSON:
+        return True
     if kind == DICOM or (kind == "multipart/related" and inner in (None, DICOM)):
-        return
+        return False
+    offers = (media.multipart_related(DICOM), media.multipart_related(DICOM_JSON), DICOM)
     raise Refused(
-        415,
-        f"Content-Type {kind or 'is missing, which'} cannot be stored; it is {DICOM}, or "
-        f"{media.multipart_related(DICOM)}.",
+        415, f"{kind or 'A missing Content-Type'} cannot be stored; it is {' or '.join(offers)}."
     )
 
 
