@@ -249,3 +249,18 @@ def warn(message: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("dicomnb"):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, DicomnbWarning, stacklevel=level)
+
+
+def missing(package: str, what: str, *, extra: str) -> ImportError:
+    """Make the error for a package that is wanted but not installed.
+
+    Args:
+        package: its name, as pip takes it.
+        what: what it is needed for, as the subject of a sentence.
+        extra: that of dicomnb which holds it.
+    """
+    return ImportError(
+        f"{what} needs {package}, which is not installed: pip install {package}, or all of its "
+        f'kind with pip install "dicomnb[{extra}]".',
+        name=package,
+    )
