@@ -36,6 +36,7 @@ from dicomnb.errors import (
     ServerError,
     StoreError,
     Throttled,
+    UnitsError,
     Unsupported,
 )
 from dicomnb.limits import Limits
@@ -44,7 +45,7 @@ from dicomnb.refs import Ref
 from dicomnb.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from dicomnb import plots, widgets
+    from dicomnb import images, plots, widgets
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
     from dicomnb.transfer.saved import read_multipart
@@ -75,11 +76,13 @@ __all__ = [
     "ServerError",
     "StoreError",
     "Throttled",
+    "UnitsError",
     "Unsupported",
     "Volume",
     "connect",
     "demo",
     "demo_labels",
+    "images",
     "plots",
     "read_multipart",
     "serve",
@@ -98,7 +101,7 @@ _LATE = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for the first time; PEP 562."""
-    if name in ("plots", "widgets"):
+    if name in ("images", "plots", "widgets"):
         return import_module(f"dicomnb.{name}")
     if name in _LATE:
         return getattr(import_module(_LATE[name]), name)

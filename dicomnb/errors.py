@@ -18,6 +18,7 @@
     ├── NoDicom                  a place without DICOM
     ├── GeometryError            slices that do not make a volume
     ├── DecodeError              pixels that cannot be decoded
+    ├── UnitsError               values that the data set cannot give in these units
     ├── RefError                 a row, table or URL that does not say what is meant
     └── Cancelled                stopped on request
 
@@ -53,6 +54,7 @@ __all__ = [
     "ServerError",
     "StoreError",
     "Throttled",
+    "UnitsError",
     "Unsupported",
     "warn",
 ]
@@ -230,6 +232,14 @@ class DecodeError(DicomnbError):
     """Pixel data cannot be decoded: damaged, of a wrong length, or a codec is missing.
 
     The message names the transfer syntax and, for a missing codec, what to install.
+    """
+
+
+class UnitsError(DicomnbError):
+    """A data set cannot give its values in the units asked for: SUV, real-world values.
+
+    The message names every reason: a weight, a dose or a time that is missing or cannot be.
+    Nothing is guessed in its place. Values that merely cannot be decoded are a `DecodeError`.
     """
 
 

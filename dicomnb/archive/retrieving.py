@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
+    from dicomnb.transfer.frames import Output
     from dicomnb.volumes.volume import Volume
 
 __all__ = ["Retrieving"]
@@ -65,7 +66,8 @@ class Retrieving(Connected):
         ref: Any,
         numbers: int | Sequence[int] | None = None,
         *,
-        output: Literal["stored", "modality", "display"] = "stored",
+        output: Output = "stored",
+        window: str | tuple[Any, ...] | None = None,
     ) -> NDArray[np.generic]:
         """Frames of one instance, fetched without the rest of it.
 
@@ -73,7 +75,12 @@ class Retrieving(Connected):
             numbers: frame numbers from 1, in the order wanted; None for all. Frame n of a
                 full fetch stands at index n − 1.
             output: ``"stored"`` values with their sign, colour as RGB; ``"modality"`` values
-                (HU for CT); ``"display"`` 8-bit grey or RGB, windowed as the object says.
+                (HU for CT); ``"real_world"`` values of the object's first such mapping;
+                ``"suv"``, ``"suv_lbm"`` or ``"suv_bsa"`` of PET, by body weight, lean body
+                mass or body surface area; ``"display"`` 8-bit grey or RGB, windowed as the
+                object says.
+            window: for ``"display"``: ``(center, width)``, or a name as ``"lung"``; see
+                `dicomnb.images.voi`.
 
         Returns:
             (frames, rows, columns) or (frames, rows, columns, 3).
@@ -82,6 +89,7 @@ class Retrieving(Connected):
             ValueError: a frame number of 0, below, or past the last.
             RefError: ``ref`` is a series or study; `volume` takes a series.
             DecodeError: the pixels are damaged, or a codec is missing.
+            UnitsError: SUV or real-world values cannot be known; names every reason.
         """
         from dicomnb.transfer.frames import frames
 
@@ -91,7 +99,14 @@ class Retrieving(Connected):
                 "Frames are those of a single instance. For the slices of a series as one "
                 "array use archive.volume(series)."
             )
-        return frames(self.source, refs[0], numbers, output=output, limits=self.options.limits)
+        return frames(
+            self.source,
+            refs[0],
+            numbers,
+            output=output,
+            window=window,
+            limits=self.options.limits,
+        )
 
     def volume(self, ref: Any, *, strict: bool = True, progress: Telling = None) -> Volume:
         """A series of single-frame slices as one array with its geometry.

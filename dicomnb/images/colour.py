@@ -11,7 +11,7 @@ from dicomnb.errors import DecodeError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["palette", "ybr_to_rgb"]
+__all__ = ["has_supplemental_palette", "palette", "supplemental", "ybr_to_rgb"]
 
 _YBR_TO_RGB = np.array(
     [
@@ -23,18 +23,25 @@ _YBR_TO_RGB = np.array(
 )
 
 
-def ybr_to_rgb(array: np.ndarray[Any, Any], *, bits: int = 8) -> np.ndarray[Any, Any]:
+def ybr_to_rgb(
+    array: np.ndarray[Any, Any], *, bits: int = 8, partial: bool = False
+) -> np.ndarray[Any, Any]:
     """Turn YBR_FULL into RGB, rounded to the nearest value.
 
     Args:
         array: (..., 3), unsigned.
         bits: Bits Stored; chroma has its zero in the middle of that range.
+        partial: YBR_PARTIAL: luma from 16 to 235 and chroma from 16 to 240 of 255.
 
     Returns:
         A new array of the same shape and type.
     """
     values = array.astype(np.float32)
     values[..., 1:] -= 1 << (bits - 1)
+    if partial:
+        unit = (1 << bits) / 256
+        values[..., 0] = (values[..., 0] - 16 * unit) * (255 / 219)
+        values[..., 1:] *= 255 / 224
     rgb = np.matmul(values, _YBR_TO_RGB, out=values)
     rgb += 0.5
     np.floor(rgb, out=rgb)
@@ -46,11 +53,11 @@ def palette(array: np.ndarray[Any, Any], dataset: Dataset) -> np.ndarray[Any, An
     """Look palette indices up, as PALETTE COLOR asks.
 
     Args:
-        array: (..., rows, columns), the stored values, which are indices.
+        array: stored values of any shape, which are indices.
         dataset: holds the palette; it is not changed.
 
     Returns:
-        (..., rows, columns, 3) uint8, RGB. Palettes of 16 bits are cut to their upper 8.
+        (..., 3) uint8, RGB. Palettes of 16 bits are cut to their upper 8.
 
     Raises:
         DecodeError: the palette is missing or damaged.
@@ -61,6 +68,38 @@ def palette(array: np.ndarray[Any, Any], dataset: Dataset) -> np.ndarray[Any, An
         index = np.clip(array.astype(np.int64) - first, 0, len(table) - 1)
         tables.append(table[index])
     return np.stack(tables, axis=-1)
+
+
+def has_supplemental_palette(dataset: Dataset) -> bool:
+    """Whether a grey image has colours for its upper stored values (PS3.3 C.7.6.19, C.8.16.2.1)."""
+    return (
+        str(dataset.get("PixelPresentation") or "").upper() in ("COLOR", "MIXED")
+        and "RedPaletteColorLookupTableDescriptor" in dataset
+        and str(dataset.get("PhotometricInterpretation") or "").upper() == "MONOCHROME2"
+    )
+
+
+def supplemental(
+    grey: np.ndarray[Any, Any], stored: np.ndarray[Any, Any], dataset: Dataset
+) -> np.ndarray[Any, Any]:
+    """Colour those pixels of a grey picture that the supplemental palette maps.
+
+    Args:
+        grey: uint8 (rows, columns), what the others are shown as.
+        stored: stored values of the same shape; the palette maps them, not modality values.
+        dataset: holds the palette.
+
+    Returns:
+        uint8 (rows, columns, 3).
+
+    Raises:
+        DecodeError: the palette is damaged.
+    """
+    first, table = _palette_table(dataset, "Red")
+    mapped = (stored >= first) & (stored < first + len(table))
+    result = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    result[mapped] = palette(stored[mapped], dataset)
+    return result
 
 
 def _palette_table(dataset: Dataset, colour: str) -> tuple[int, np.ndarray[Any, Any]]:

@@ -214,11 +214,12 @@ def _finish(array: np.ndarray[Any, Any], pixels: PixelFormat, *, rgb: bool) -> n
         array = array.copy()
     if pixels.is_native or not keeps_unused_bits(pixels):
         clean_unused_bits(array, pixels)
-    if not rgb and pixels.photometric in ("YBR_FULL", "YBR_FULL_422"):
+    if not rgb and pixels.photometric.startswith(("YBR_FULL", "YBR_PARTIAL")):
+        partial = pixels.photometric.startswith("YBR_PARTIAL")
         if array.ndim == 3:
-            return ybr_to_rgb(array, bits=pixels.bits_stored)
+            return ybr_to_rgb(array, bits=pixels.bits_stored, partial=partial)
         for frame in array:  # one at a time: the conversion takes four times the memory
-            frame[...] = ybr_to_rgb(frame, bits=pixels.bits_stored)
+            frame[...] = ybr_to_rgb(frame, bits=pixels.bits_stored, partial=partial)
     return array
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicomnb.errors import DecodeError
-from dicomnb.images.colour import palette
-from dicomnb.images.decode import decode, frame_numbers
+from dicomnb.images.colour import has_supplemental_palette, palette, supplemental
+from dicomnb.images.decode import decode
+from dicomnb.images.functional import functional
 from dicomnb.images.headers import number, text
-from dicomnb.images.pixels import name_of
+from dicomnb.images.lookup import look_up
 from dicomnb.images.rescale import Rescale, rescale
 from dicomnb.images.windows import Window, choose, window, windows_of
 
@@ -29,6 +29,7 @@ __all__ = [
     "presentation",
     "rescale_of",
     "voi",
+    "voi_table",
     "window",
     "window_of",
 ]
@@ -42,8 +43,13 @@ def display(
     *,
     frame: int = 1,
     window: Asked = None,
+    overlays: bool = False,
+    state: Dataset | None = None,
 ) -> np.ndarray[Any, Any]:
     """Make the picture that the data set asks for, or the one with another window.
+
+    Grey: `modality`, `voi`, `presentation`. Colour: palette, or RGB as it was decoded; then
+    its ICC profile to sRGB where there is one.
 
     Args:
         dataset: the image, with its pixels unless ``stored`` is given.
@@ -51,22 +57,51 @@ def display(
             are at hand.
         frame: its number, from 1.
         window: see `voi`.
+        overlays: draw the image's overlay planes (60xx) in white; see
+            `dicomnb.images.overlay_planes`.
+        state: a grayscale presentation state that shows it otherwise: its LUTs or windows,
+            shutters, rotation and flip; see `dicomnb.images.states`.
 
     Returns:
-        uint8, (rows, columns) for grey or (rows, columns, 3) for RGB.
+        uint8, (rows, columns) for grey or (rows, columns, 3) for RGB, also where a
+        supplemental palette colours some of the grey.
 
     Raises:
-        DecodeError: the pixels, or a look-up table, are damaged or missing.
-        ValueError: no such frame, or no such window.
+        DecodeError: the pixels, a look-up table, an overlay or an ICC profile are damaged or
+            missing.
+        ValueError: no such frame or window, or a state of another image.
     """
+    from dicomnb.images.overlay_planes import burnt_in
+    from dicomnb.images.overlay_planes import overlays as planes_of
+    from dicomnb.images.states import shuttered, turned, with_state
+
     if stored is None:
         stored = decode(dataset, frame)[0]
-    if stored.ndim == 3:
-        return _eight_bits(stored, dataset)
-    if text(dataset, "PhotometricInterpretation").upper() == "PALETTE COLOR":
-        return palette(stored, dataset)
+    header = dataset if state is None else with_state(dataset, state, frame=frame)
+    picture = _picture(header, stored, frame=frame, window=window)
+    if overlays:
+        picture = burnt_in(picture, planes_of(dataset, frame=frame))
+    if state is not None:
+        picture = turned(shuttered(picture, state), state)
+    return picture
+
+
+def _picture(
+    dataset: Dataset, stored: np.ndarray[Any, Any], *, frame: int, window: Asked
+) -> np.ndarray[Any, Any]:
+    """Grey or colour of one frame, without what lies over it."""
+    from dicomnb.images.profiles import icc_profile, to_srgb
+
+    is_palette = text(dataset, "PhotometricInterpretation").upper() == "PALETTE COLOR"
+    if stored.ndim == 3 or is_palette:
+        colour = palette(stored, dataset) if is_palette else _eight_bits(stored, dataset)
+        profile = icc_profile(dataset)
+        return colour if profile is None else to_srgb(colour, profile)
     values = modality(stored, dataset, frame=frame)
-    return presentation(voi(values, dataset, window=window, frame=frame), dataset)
+    grey = presentation(voi(values, dataset, window=window, frame=frame), dataset)
+    if has_supplemental_palette(dataset):
+        return supplemental(grey, stored, dataset)
+    return grey
 
 
 def modality(
@@ -91,7 +126,7 @@ def modality(
         return array
     table = dataset.get("ModalityLUTSequence")
     if table:
-        return _look_up(array, table[0], dataset)[0]
+        return look_up(array, table[0], dataset)[0]
     return rescale(array, rescale_of(dataset, frame=frame))
 
 
@@ -114,9 +149,9 @@ def voi(
         array: modality values of one frame.
         dataset: the image.
         window: ``(center, width)``, ``(center, width, function)``, the name of one of the
-            file's windows or of a preset (``"lung"``, ``"bone"``, … for CT), ``"auto"``
-            (percentiles 1 to 99), ``"full"``. None takes the file's VOI LUT, then its first
-            window, then ``"auto"``: also where the file's is no number.
+            file's windows or look-up tables, or of a preset (``"lung"``, ``"bone"``, … for
+            CT), ``"auto"`` (percentiles 1 to 99), ``"full"``. None takes the file's VOI LUT,
+            then its first window, then ``"auto"``: also where the file's is no number.
         frame: number of the frame, from 1.
 
     Returns:
@@ -126,14 +161,30 @@ def voi(
         ValueError: no such window.
         DecodeError: the VOI LUT is damaged.
     """
-    table = dataset.get("VOILUTSequence")
-    if window is None and table:
+    table = voi_table(dataset, window=window, frame=frame)
+    if table is not None:
         values = array if array.dtype.kind in "iu" else np.rint(np.nan_to_num(array))
-        looked_up, bits = _look_up(values, table[0], dataset)
+        looked_up, bits = look_up(values, table, dataset)
         top = (1 << bits) - 1
         grey: np.ndarray[Any, Any] = (looked_up.astype(np.uint32) * 255 + top // 2) // top
         return grey.clip(0, 255).astype(np.uint8)
     return _grey(array, window_of(array, dataset, window=window, frame=frame))
+
+
+def voi_table(dataset: Dataset, *, window: Asked = None, frame: int = 1) -> Dataset | None:
+    """The item of VOILUTSequence that `voi` uses: the first, or the one of that explanation.
+
+    None where it uses a window.
+    """
+    item = functional(dataset, "FrameVOILUTSequence", frame=frame)
+    tables = (dataset if item is None else item).get("VOILUTSequence") or ()
+    for table in tables:
+        if window is None:
+            return table  # type: ignore[no-any-return]
+        name = text(table, "LUTExplanation").lower()
+        if isinstance(window, str) and name and name == window.strip().lower():
+            return table  # type: ignore[no-any-return]
+    return None
 
 
 def window_of(
@@ -148,9 +199,10 @@ def window_of(
 
 
 def presentation(array: np.ndarray[Any, Any], dataset: Dataset) -> np.ndarray[Any, Any]:
-    """Turn grey round where low values are to be bright: MONOCHROME1, or shape INVERSE.
+    """The last step: a presentation look-up table, or grey turned round.
 
-    Both say the same thing, so both together turn it once.
+    It is turned where low values are to be bright: MONOCHROME1, or shape INVERSE. Both say the
+    same thing, so both together turn it once.
 
     Args:
         array: uint8, as `voi` gives it.
@@ -158,30 +210,22 @@ def presentation(array: np.ndarray[Any, Any], dataset: Dataset) -> np.ndarray[An
 
     Returns:
         uint8, in which 0 is black.
+
+    Raises:
+        DecodeError: the presentation look-up table is damaged.
     """
+    grey = np.asarray(array, dtype=np.uint8)
+    tables = dataset.get("PresentationLUTSequence")
+    if tables:
+        count = int(tables[0].LUTDescriptor[0]) or 1 << 16 if "LUTDescriptor" in tables[0] else 0
+        index = np.rint(np.arange(256) * ((count - 1) / 255)).astype(np.int64)
+        entries, bits = look_up(index, tables[0], dataset)
+        return (entries.astype(np.int64) * 255 // ((1 << bits) - 1)).astype(np.uint8)[grey]
     inverse = (
         text(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
         or text(dataset, "PresentationLUTShape").upper() == "INVERSE"
     )
-    return 255 - np.asarray(array, dtype=np.uint8) if inverse else array
-
-
-def functional(dataset: Dataset, keyword: str, *, frame: int) -> Dataset | None:
-    """An item of the functional groups: the frame's own, else the shared one, else None.
-
-    Raises:
-        ValueError: there is no such frame.
-    """
-    groups = dataset.get("PerFrameFunctionalGroupsSequence")
-    shared = dataset.get("SharedFunctionalGroupsSequence")
-    if groups:
-        frame_numbers(frame, len(groups))
-    for group in (groups[frame - 1] if groups else None, shared[0] if shared else None):
-        items = group.get(keyword) if group is not None else None
-        if items:
-            item: Dataset = items[0]
-            return item
-    return None
+    return 255 - grey if inverse else array
 
 
 def _grey(array: np.ndarray[Any, Any], chosen: Window) -> np.ndarray[Any, Any]:
@@ -192,30 +236,3 @@ def _eight_bits(array: np.ndarray[Any, Any], dataset: Dataset) -> np.ndarray[Any
     """RGB of more than 8 bits, cut to the upper 8."""
     bits = int(number(dataset, "BitsStored") or 8 * array.dtype.itemsize)
     return (array >> max(bits - 8, 0)).astype(np.uint8)
-
-
-def _look_up(
-    array: np.ndarray[Any, Any], item: Dataset, dataset: Dataset
-) -> tuple[np.ndarray[Any, Any], int]:
-    """Apply a Modality or VOI LUT (PS3.3 C.11.1.1.1); the result, and the bits of its entries."""
-    descriptor = item.get("LUTDescriptor")
-    data = item.get("LUTData")
-    if descriptor is None or len(descriptor) != 3 or data is None:
-        raise DecodeError(f"A look-up table of {name_of(dataset)} has no descriptor or no data.")
-    count, first, bits = (int(part) for part in descriptor)
-    count = count or 1 << 16
-    if isinstance(data, bytes):
-        little = getattr(dataset, "original_encoding", (None, True))[1] is not False
-        kind = np.dtype("u1" if len(data) < 2 * count else "<u2" if little else ">u2")
-        table = np.frombuffer(data[: len(data) // kind.itemsize * kind.itemsize], kind)
-    else:
-        table = np.atleast_1d(np.asarray(data)).astype(np.int64) & 0xFFFF
-    if not 1 <= bits <= 16 or len(table) < count:
-        raise DecodeError(
-            f"A look-up table of {name_of(dataset)} should have {count} entries of {bits} bits "
-            f"and has {len(table)}."
-        )
-    if first >= 1 << 15 and array.size and array.min() < 0:
-        first -= 1 << 16  # a signed number, read as an unsigned one
-    index = np.clip(array.astype(np.int64) - first, 0, count - 1)
-    return table[:count].astype(np.uint8 if bits <= 8 else np.uint16)[index], bits

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from pydicom.dataset import Dataset
 
 from dicomnb.images.pixels import UNREADABLE
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
-
-__all__ = ["SliceHeader", "number", "numbers"]
+__all__ = ["SliceHeader", "number", "numbers", "shallow", "text"]
 
 #: What may tell several images at one position apart: time, echo, phase, weighting.
 MARKS = (
@@ -137,6 +135,21 @@ def text(dataset: Dataset, keyword: str) -> str:
         return "\\".join(str(item) for item in value)
     except TypeError:
         return str(value).strip()
+
+
+def shallow(dataset: Dataset) -> Dataset:
+    """A new data set that shares the elements of another, read or not, and its encoding.
+
+    Replace elements with ``add_new``: setting an attribute would change the shared one.
+    """
+    result = Dataset()
+    for tag in dataset.keys():  # noqa: SIM118  # iterating over a data set reads every element
+        result[tag] = dataset.get_item(tag)
+    implicit, little = dataset.original_encoding
+    result.set_original_encoding(implicit, little, dataset.original_character_set)
+    if hasattr(dataset, "file_meta"):
+        result.file_meta = dataset.file_meta
+    return result
 
 
 def _is_orthonormal(orientation: tuple[float, ...]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicomnb.errors import DecodeError
+from dicomnb.images.pixels import SUBSAMPLED
 
 if TYPE_CHECKING:
     from dicomnb.images.pixels import PixelFormat
@@ -37,7 +38,7 @@ def native_frame(data: bytes | memoryview, pixels: PixelFormat) -> np.ndarray[An
         return unpack_bits(data, 0, pixels)
     kind = pixels.dtype.newbyteorder(">" if pixels.is_big_endian else "<")
     flat = np.frombuffer(data, kind, pixels.frame_bytes // kind.itemsize)
-    if pixels.photometric == "YBR_FULL_422":
+    if pixels.photometric in SUBSAMPLED:
         return _spread_422(flat, pixels)
     if pixels.samples > 1 and pixels.planar == 1:
         planes = flat.reshape(pixels.samples, pixels.rows, pixels.columns)

@@ -32,7 +32,15 @@ KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 #: Photometric interpretations with one sample, and those with three that become RGB.
 MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
-COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
+COLOUR = frozenset(
+    {
+        *("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
+        *("YBR_PARTIAL_422", "YBR_PARTIAL_420"),  # retired, or of video only
+    }
+)
+
+#: Those whose native frames have one pair of chroma samples for two pixels of a row.
+SUBSAMPLED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 
 #: What pydicom raises when it comes to read an element whose bytes are not what its VR says.
 UNREADABLE = (
@@ -168,7 +176,7 @@ class PixelFormat:
     @property
     def frame_bits(self) -> int:
         """Bits of one frame without compression; frames of 1-bit pixels need not fill bytes."""
-        samples = 2 if self.photometric == "YBR_FULL_422" else self.samples
+        samples = 2 if self.photometric in SUBSAMPLED else self.samples
         return self.rows * self.columns * samples * self.bits_allocated
 
     @property
@@ -212,8 +220,10 @@ class PixelFormat:
         expected = COLOUR if self.samples == 3 else MONOCHROME if self.samples == 1 else ()
         if self.photometric not in expected:
             faults.append(f"SamplesPerPixel {self.samples} with {self.photometric!r}")
-        if self.photometric == "YBR_FULL_422" and self.columns % 2 and self.is_native:
-            faults.append(f"YBR_FULL_422 with an odd number of columns ({self.columns})")
+        if self.photometric in SUBSAMPLED and self.columns % 2 and self.is_native:
+            faults.append(f"{self.photometric} with an odd number of columns ({self.columns})")
+        if self.photometric == "YBR_PARTIAL_420" and self.is_native:
+            faults.append("YBR_PARTIAL_420 without compression, which the standard does not know")
         if not faults and math.prod(self.shape) * self.dtype.itemsize > _IMPOSSIBLE_BYTES:
             faults.append(f"{self.rows} × {self.columns} × {self.frames} frames: beyond memory")
         if faults:

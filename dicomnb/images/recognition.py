@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dicomnb.errors import DecodeError, warn
 from dicomnb.images.codestream import Codestream
+from dicomnb.images.pixels import SUBSAMPLED
 
 if TYPE_CHECKING:
     from dicomnb.images.pixels import PixelFormat
@@ -70,10 +71,10 @@ def recognised(data: bytes | memoryview, pixels: PixelFormat) -> PixelFormat:
     if pixels.is_native:
         if len(data) in sizes:
             return pixels
-        if pixels.photometric == "YBR_FULL_422" and len(data) in (whole, whole + whole % 2):
+        if pixels.photometric in SUBSAMPLED and len(data) in (whole, whole + whole % 2):
             warn(
-                "A frame that is said to be YBR_FULL_422 has all three samples of each pixel: "
-                "it is taken as RGB, as a server leaves it that decompressed it."
+                f"A frame that is said to be {pixels.photometric} has all three samples of each "
+                "pixel: it is taken as RGB, as a server leaves it that decompressed it."
             )
             return replace(pixels, photometric="RGB", planar=0)
     found = encoding_of(data)

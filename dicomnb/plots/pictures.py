@@ -11,7 +11,8 @@ import numpy as np
 from pydicom import Dataset
 
 from dicomnb.images.decode import decode, frame_numbers
-from dicomnb.images.display import display, functional, modality, window_of
+from dicomnb.images.display import display, modality, window_of
+from dicomnb.images.functional import functional
 from dicomnb.images.headers import numbers, text
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.images.rescale import Rescale

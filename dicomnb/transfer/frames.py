@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -15,12 +15,16 @@ from dicomnb.errors import NotFound, ProtocolError
 from dicomnb.images.decode import allocate, decode_frame, frame_numbers
 from dicomnb.images.display import display, modality
 from dicomnb.images.pixels import PixelFormat
+from dicomnb.images.realworld import real_world
+from dicomnb.images.standard_uptake import suv_of_stored
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.wire.frame_types import FRAME_TYPES, TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from dicomnb.images.display import Asked
+    from dicomnb.images.standard_uptake import Normalisation
     from dicomnb.limits import Limits
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
@@ -29,13 +33,16 @@ if TYPE_CHECKING:
 
     _Job = tuple[int, str, bytes]
 
-__all__ = ["Output", "frames"]
+__all__ = ["Output", "frames", "header_of"]
 
-Output = Literal["stored", "modality", "display"]
+Output = Literal["stored", "modality", "real_world", "suv", "suv_lbm", "suv_bsa", "display"]
 
 # Groups that say what the pixels are and how they are shown: identification and modality,
-# image pixel and LUTs, presentation, functional groups.
-_GROUPS = ("0008", "0018", "0028", "0054", "2050", "5200")
+# patient (for SUV), image pixel and LUTs, real-world values, optical paths, PET, presentation,
+# functional groups; and two that hold what GE and Philips add to PET.
+_GROUPS = (
+    "0008", "0009", "0010", "0018", "0028", "0040", "0048", "0054", "2050", "5200", "7053"
+)  # fmt: skip
 _PIXELS = {
     "7FE00008": "FloatPixelData",
     "7FE00009": "DoubleFloatPixelData",
@@ -52,14 +59,17 @@ def frames(
     numbers: int | Sequence[int] | None,
     *,
     output: Output,
+    window: Asked = None,
     limits: Limits,
     workers: int | None = None,
     cancel: Cancel | None = None,
 ) -> np.ndarray[Any, Any]:
     """Fetch and decode frames of the instance ``ref``; see `Archive.frames`."""
-    if output not in ("stored", "modality", "display"):
-        raise ValueError(f"output={output!r}: it is 'stored', 'modality' or 'display'.")
-    header, keyword = _header(source, ref, cancel)
+    if output not in get_args(Output):
+        raise ValueError(f"output={output!r}: it is one of {', '.join(get_args(Output))}.")
+    if window is not None and output != "display":
+        raise ValueError(f"window= is for output='display', not {output!r}.")
+    header, keyword = header_of(source, ref, cancel)
     # Only the bytes will tell the syntax; any compressed one asks least of the attributes.
     pixels = PixelFormat.of(header, transfer_syntax=_COMPRESSED, keyword=keyword)
     wanted = frame_numbers(numbers, pixels.frames)
@@ -73,7 +83,7 @@ def frames(
         number, syntax, data = job
         found = PixelFormat.of(header, transfer_syntax=syntax, keyword=keyword)
         frame = decode_frame(data, found)
-        return frame if output == "stored" else _finished(frame, header, number, output)
+        return frame if output == "stored" else _finished(frame, header, number, output, window)
 
     stack = None
     place = 0
@@ -119,11 +129,21 @@ def _said_by_metadata(header: Dataset, media_type: str) -> str | None:
 
 
 def _finished(
-    frame: np.ndarray[Any, Any], header: Dataset, number: int, output: Output
+    frame: np.ndarray[Any, Any], header: Dataset, number: int, output: Output, window: Asked
 ) -> np.ndarray[Any, Any]:
+    if output == "display":
+        return display(header, frame, frame=number, window=window)
     if output == "modality":
         return modality(frame, header, frame=number)
-    return display(header, frame, frame=number)
+    if output == "real_world":
+        return real_world(frame, header, frame=number)[0]
+    return suv_of_stored(frame, header, frame=number, by=_normalisation(output))
+
+
+def _normalisation(output: str) -> Normalisation:
+    """What an output as ``"suv_lbm"`` normalises by."""
+    by: Any = output.partition("_")[2] or "bw"
+    return by  # type: ignore[no-any-return]
 
 
 def _placed(
@@ -137,7 +157,7 @@ def _placed(
     return stack
 
 
-def _header(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset, str]:
+def header_of(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset, str]:
     """What the metadata says about the pixels, and the keyword of their element."""
     pages = source.metadata(ref, cancel=cancel)
     with closed_after(pages):

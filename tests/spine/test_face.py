@@ -17,8 +17,8 @@ NAMES = [
     "Archive", "AuthError", "BadQuery", "Bearer", "Cancelled", "ConnectionFailed", "DecodeError",
     "DicomWebError", "DicomnbError", "DicomnbWarning", "GeometryError", "LimitExceeded", "Limits",
     "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError", "Ref", "RefError",
-    "ServerError", "StoreError", "Throttled", "Unsupported", "Volume", "connect", "demo",
-    "demo_labels", "plots", "read_multipart", "serve", "widgets",
+    "ServerError", "StoreError", "Throttled", "UnitsError", "Unsupported", "Volume", "connect",
+    "demo", "demo_labels", "images", "plots", "read_multipart", "serve", "widgets",
 ]  # fmt: skip
 
 
