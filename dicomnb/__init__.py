@@ -15,6 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dicomnb import accessor as _accessor  # noqa: F401  registers df.dicom
 from dicomnb.archive import Archive
 from dicomnb.connecting import connect
 from dicomnb.errors import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from dicomnb import images, plots, widgets
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
+    from dicomnb.tables.saved import load_table, save_table
     from dicomnb.transfer.saved import read_multipart
     from dicomnb.volumes.volume import Volume
     from dicomnb.web.auth import Bearer
@@ -83,8 +85,10 @@ __all__ = [
     "demo",
     "demo_labels",
     "images",
+    "load_table",
     "plots",
     "read_multipart",
+    "save_table",
     "serve",
     "widgets",
 ]
@@ -94,7 +98,9 @@ _LATE = {
     "Volume": "dicomnb.volumes.volume",
     "demo": "dicomnb.samples",
     "demo_labels": "dicomnb.samples",
+    "load_table": "dicomnb.tables.saved",
     "read_multipart": "dicomnb.transfer.saved",
+    "save_table": "dicomnb.tables.saved",
     "serve": "dicomnb.server",
 }
 

@@ -33,12 +33,16 @@ class Listing:
     Args:
         source: where to look.
         workers: requests side by side.
+
+    Attributes:
+        connection: what tables carry in ``attrs["connection"]``: the same for all tables of
+            one archive.
     """
 
     def __init__(self, source: Source, *, workers: int) -> None:
         self._source = source
         self._workers = workers
-        self._connection = uuid.uuid4().hex[:8]
+        self.connection = uuid.uuid4().hex[:8]
 
     def table(self, query: Query, where: Any, progress: Telling) -> pd.DataFrame:
         """All rows of a search, within the refs of ``where`` if there are any."""
@@ -66,7 +70,7 @@ class Listing:
                     count += builder.add(page.rows)
                     tell(Progress(count))
         table = builder.finish()
-        table.attrs.update(connection=self._connection)
+        table.attrs.update(connection=self.connection)
         return table
 
     def _metadata(self, refs: Sequence[Ref]) -> Iterator[Page]:
@@ -120,5 +124,5 @@ class Listing:
         if not complete:
             warn(f"The answer is cut after {count} rows. {' '.join(notes)}".strip())
         table = builder.finish(complete=complete)
-        table.attrs.update(connection=self._connection, notes=" ".join(notes))
+        table.attrs.update(connection=self.connection, notes=" ".join(notes))
         return table

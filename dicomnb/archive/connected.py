@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from dicomnb.listing import Listing
 
@@ -10,7 +11,16 @@ if TYPE_CHECKING:
     from dicomnb.options import Options
     from dicomnb.source import Source
 
-__all__ = ["Connected"]
+__all__ = ["Connected", "live_archive"]
+
+# Which archives are there, by the text that their tables carry in ``attrs["connection"]``. It
+# keeps none of them alive.
+_LIVE: WeakValueDictionary[str, Connected] = WeakValueDictionary()
+
+
+def live_archive(connection: str) -> Connected | None:
+    """The archive that a table with this ``attrs["connection"]`` came from, if it is there."""
+    return _LIVE.get(connection)
 
 
 class Connected:
@@ -25,3 +35,8 @@ class Connected:
         self.source = source
         self.options = options
         self._listing = Listing(source, workers=options.workers)
+        _LIVE[self._listing.connection] = self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _LIVE.setdefault(self._listing.connection, self)

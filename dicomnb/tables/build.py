@@ -119,7 +119,7 @@ class TableBuilder:
             warn(
                 f"{self._oddities.count} odd value(s) in {self.rows} rows; the first: "
                 f"{first.keyword} {first.raw} ({first.problem}). What could not be read is "
-                f"missing in the table; dicomnb.tables.issues_of(table) lists them."
+                f"missing in the table; df.dicom.issues lists them."
             )
         return table
 

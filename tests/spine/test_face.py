@@ -18,7 +18,8 @@ NAMES = [
     "DicomWebError", "DicomnbError", "DicomnbWarning", "GeometryError", "LimitExceeded", "Limits",
     "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError", "Ref", "RefError",
     "ServerError", "StoreError", "Throttled", "UnitsError", "Unsupported", "Volume", "connect",
-    "demo", "demo_labels", "images", "plots", "read_multipart", "serve", "widgets",
+    "demo", "demo_labels", "images", "load_table", "plots", "read_multipart", "save_table", "serve",
+    "widgets",
 ]  # fmt: skip
 
 
