@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from dicomnb.images.encode_pixels import Encoding
     from dicomnb.pool import Cancel
     from dicomnb.transfer.items import Item
     from dicomnb.wire.storing import StoreForm
@@ -110,6 +111,84 @@ class Changing(Connected):
                 tell=tell,
                 cancel=cancel,
             )
+
+    def store_images(
+        self,
+        images: Any,
+        *,
+        metadata: Any = None,
+        like: Any = None,
+        same_series: bool = False,
+        encode: Encoding = "rle",
+        form: Literal["multipart", "json"] | None = None,
+        raise_on_failure: bool = False,
+        retry: pd.DataFrame | None = None,
+        progress: Telling = None,
+        cancel: Cancel | None = None,
+    ) -> pd.DataFrame:
+        """Make instances of images, and store them.
+
+        JPEG (baseline, extended, lossless), JPEG-LS, JPEG 2000, HTJ2K and RLE are stored byte
+        for byte, a JP2 file without its boxes; EXIF that a camera wrote into a JPEG goes with
+        it. PNG, Pillow pictures and arrays are encoded without loss. What describes the pixels
+        is read from the image; what belongs to the SOP Class and is not given is there, empty
+        where it is not known.
+
+        Google makes the instance itself, of JSON metadata and the image; elsewhere the Part 10
+        instance is made here, of the same bytes. The table tells which.
+
+        Args:
+            images: a path or glob, bytes, a Pillow picture, an array ((rows, columns) or
+                (frames, rows, columns), or either with a last axis of 3; 8 or 16 bits), or a
+                list of these. A list within the list makes one instance of several frames.
+            metadata: attributes by keyword, as DICOM JSON or as a data set; or a list of
+                these, one an image. RLE needs Rows and Columns. SOPClassUID is otherwise
+                Secondary Capture, or visible light by Modality (XC, ES, GM).
+            like: a data set, row or ref to take the patient's and the study's identifiers
+                from; never the SOPInstanceUID.
+            same_series: whether the series' are taken as well, so that the image joins it.
+            encode: how what has no codestream is encoded: ``"rle"``, which every server and
+                toolkit decodes, ``"jpeg-ls"`` or ``"jpeg-2000"``, which are smaller.
+            form: ``"json"`` or ``"multipart"`` (Part 10) whatever the server is known for.
+            retry: the table of an earlier call with the same images: those that failed are
+                stored again, under the UIDs that the table has for them.
+            raise_on_failure, progress, cancel: as for `store`.
+
+        Returns:
+            The table of `store`, and ``TransferSyntaxUID``, ``Encoding`` (what was done with
+            the image, in words) and ``Form``. An image that cannot be stored is a row.
+
+        Raises:
+            BadQuery: metadata with a keyword that the dictionary does not know.
+            RefError: ``like`` does not say what is meant.
+
+        Example:
+            >>> archive.store_images("photo.jpg", like=ds, metadata={"Modality": "XC"})
+        """
+        from dicomnb.images.encode_pixels import ENCODINGS
+        from dicomnb.transfer.again import merged, remade
+        from dicomnb.transfer.pictures import pictures_of, pictures_with_headers
+
+        if form not in (None, "multipart", "json"):
+            raise ValueError(f"form={form!r}: it is 'multipart', 'json' or None.")
+        if encode not in ENCODINGS:
+            raise ValueError(f"encode={encode!r}: it is one of {', '.join(map(repr, ENCODINGS))}.")
+        items = pictures_with_headers(
+            pictures_of(images),
+            metadata=metadata,
+            like=like,
+            same_series=same_series,
+            encoding=encode,
+            form=form,
+            source=self.source,
+        )
+        if retry is None:
+            table = self._sent(items, None, "multipart", progress, cancel)
+        else:
+            places = remade(retry, items)
+            chosen = [items[place] for place in places]
+            table = merged(retry, places, self._sent(chosen, None, "multipart", progress, cancel))
+        return _judged(table, raise_on_failure)
 
     def delete(self, ref: Any, *, expect: int | None = None) -> pd.DataFrame:
         """Delete a study, series or instance.

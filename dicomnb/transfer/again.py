@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicomnb.errors import warn
+from dicomnb.refs import UID_KEYWORDS
 from dicomnb.transfer.items import FileItem
 from dicomnb.transfer.upload import OUTCOME_COLUMNS, outcome_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
     from dicomnb.transfer.items import Item
+    from dicomnb.transfer.pictures import Picture
 
-__all__ = ["NOT_STORED", "again", "merged"]
+__all__ = ["NOT_STORED", "again", "merged", "remade"]
 
 NOT_STORED = ("failed", "conflict")
 
@@ -37,9 +39,7 @@ def again(table: pd.DataFrame, given: Iterable[Item]) -> tuple[list[int], list[I
     Raises:
         ValueError: the table is not that of a store.
     """
-    missing = [name for name in OUTCOME_COLUMNS if name not in table.columns]
-    if missing:
-        raise ValueError(f"retry= takes the table of a store; this one has no {missing[0]}.")
+    _check(table)
     held: dict[str | None, deque[Item]] = defaultdict(deque)
     for one in given:
         held[one.identity.instance].append(one)
@@ -65,6 +65,32 @@ def again(table: pd.DataFrame, given: Iterable[Item]) -> tuple[list[int], list[I
             "them again, store(data_sets, retry=table)."
         )
     return places, items
+
+
+def remade(table: pd.DataFrame, pictures: Sequence[Picture]) -> list[int]:
+    """Which pictures to store again; each is given the UIDs that its row has.
+
+    Raises:
+        ValueError: the table is not that of a store of as many images.
+    """
+    _check(table)
+    if len(table) != len(pictures):
+        raise ValueError(
+            f"retry= has {len(table)} rows, but there are {len(pictures)} images: give the same "
+            "images again, all of them."
+        )
+    rows = table.to_dict("records")
+    for row, picture in zip(rows, pictures, strict=True):
+        for keyword in UID_KEYWORDS.values():
+            if isinstance(row[keyword], str):
+                setattr(picture.given, keyword, row[keyword])
+    return [place for place, row in enumerate(rows) if row["Outcome"] in NOT_STORED]
+
+
+def _check(table: pd.DataFrame) -> None:
+    missing = [name for name in OUTCOME_COLUMNS if name not in table.columns]
+    if missing:
+        raise ValueError(f"retry= takes the table of a store; this one has no {missing[0]}.")
 
 
 def merged(table: pd.DataFrame, places: list[int], news: pd.DataFrame) -> pd.DataFrame:

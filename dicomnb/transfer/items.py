@@ -27,7 +27,7 @@ from dicomnb.wire.store_answer import Sent
 from dicomnb.wire.storing import BytesUpload, FileUpload
 
 if TYPE_CHECKING:
-    from dicomnb.wire.storing import Upload
+    from dicomnb.wire.storing import StoreForm, Upload
 
 __all__ = ["Broken", "DatasetItem", "FileItem", "Item", "Items", "items_of"]
 
@@ -65,6 +65,11 @@ class Item(Protocol):
         """More columns of its row, known after `upload`."""
         ...
 
+    @property
+    def form(self) -> StoreForm | None:
+        """The form it must travel in, known after `upload`; None leaves it to the store."""
+        ...
+
     def upload(self) -> Upload:
         """Make what is sent.
 
@@ -85,6 +90,7 @@ class FileItem:
     is_held = False
     identity = Sent()
     remarks = _NO_REMARKS
+    form = None
 
     @property
     def name(self) -> str:
@@ -116,6 +122,7 @@ class BytesItem:
     file = None
     is_held = False  # not by dicomnb
     remarks = _NO_REMARKS
+    form = None
 
     @property
     def name(self) -> str:
@@ -146,6 +153,7 @@ class DatasetItem:
     file = None
     is_held = True
     remarks = _NO_REMARKS
+    form = None
 
     @property
     def name(self) -> str:
@@ -194,6 +202,7 @@ class Broken:
     identity = Sent()
     weight = 0
     remarks = _NO_REMARKS
+    form = None
 
     def upload(self) -> Upload:
         """Tell why."""

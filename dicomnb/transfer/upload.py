@@ -164,21 +164,24 @@ class _Sending:
 
     def send(self, batch: list[tuple[int, Item]], cancel: Cancel) -> tuple[int, int]:
         """Send one batch and note its outcomes; how many items and bytes it was."""
-        places: list[int] = []
-        uploads: list[Upload] = []
+        groups: dict[StoreForm, list[tuple[int, Upload]]] = {}
         for place, item in batch:
             try:
-                uploads.append(item.upload())
-                places.append(place)
+                made = item.upload()
             except _UNSENDABLE as error:
                 self._note(place, Outcome("failed", reason=_said(error)))
-        if uploads:
-            self._send(places, uploads, cancel)
-        return len(batch), sum(item.weight for _, item in batch)
+            else:
+                groups.setdefault(item.form or self._form, []).append((place, made))
+        size = sum(item.weight for _, item in batch)
+        for form, group in groups.items():
+            self._send([place for place, _ in group], [made for _, made in group], form, cancel)
+        return len(batch), size
 
-    def _send(self, places: list[int], uploads: list[Upload], cancel: Cancel) -> None:
+    def _send(
+        self, places: list[int], uploads: list[Upload], form: StoreForm, cancel: Cancel
+    ) -> None:
         # A source of one's own need not know of forms.
-        options: dict[str, Any] = {} if self._form == "multipart" else {"form": self._form}
+        options: dict[str, Any] = {} if form == "multipart" else {"form": form}
         try:
             outcomes = self._source.store(uploads, study=self._study, cancel=cancel, **options)
         except DicomWebError as error:

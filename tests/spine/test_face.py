@@ -35,7 +35,7 @@ def test_public_names_are_these() -> None:
 def test_archive_has_the_names_of_the_design() -> None:
     wanted = (
         "studies series instances pages explain metadata dataset datasets frames volume "
-        "rendered bulkdata download store delete source"
+        "rendered bulkdata download store store_images delete source"
     )
     with dn.connect(Path(real_file("CT_small.dcm")).parent) as archive:
         assert all(hasattr(archive, name) for name in wanted.split())
