@@ -115,12 +115,16 @@ class Listing:
         builder = TableBuilder(names, level=query.level, others=everything)
         count, complete = 0, True
         notes: dict[str, None] = {}
+        warnings: dict[str, None] = {}
         with closed_after(iter(found)) as arriving:
             for page in arriving:
                 count += builder.add(page.rows)
                 complete = complete and page.complete
                 notes.update(dict.fromkeys(page.notes))
+                warnings.update(dict.fromkeys(page.warnings))
                 tell(Progress(count))
+        for text in warnings:
+            warn(text)
         if not complete:
             warn(f"The answer is cut after {count} rows. {' '.join(notes)}".strip())
         table = builder.finish(complete=complete)

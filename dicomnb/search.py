@@ -147,7 +147,7 @@ def pages(
                 page = _once(page, search.steps[0].query.level, seen)
             if skip or left is not None:
                 page, skip, left = _cut(page, skip, left)
-            if page.count or page.notes or not page.complete:
+            if page.count or page.notes or page.warnings or not page.complete:
                 yield page
             if left == 0:
                 return

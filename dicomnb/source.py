@@ -29,7 +29,8 @@ class Abilities:
     """What a source can do, so that nothing is asked of it that it cannot."""
 
     family: str
-    """``"folder"``, ``"dicomnb"``, ``"google"``, ``"orthanc"`` or ``"standard"``."""
+    """``"folder"``, ``"dicomnb"``, ``"google"``, ``"orthanc"``, ``"dcm4chee"``, ``"azure"``,
+    ``"aws"`` or ``"standard"``."""
     search: SearchAbilities = field(default_factory=SearchAbilities)
     """What it can match, and how it pages."""
     stores: bool = True
@@ -56,6 +57,8 @@ class Page:
     """False when the source said, or shows, that more would match than it gives."""
     notes: tuple[str, ...] = ()
     """What the source said beside the rows, in words for a person."""
+    warnings: tuple[str, ...] = ()
+    """What the one who asked should be warned of, once a connection."""
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def joined(base: str, url: str) -> str:
 
 def with_parameters(url: str, parameters: Iterable[tuple[str, str]]) -> str:
     """The address with a query; ``=``, ``&``, ``^`` and blanks in a value are escaped."""
-    query = urlencode(list(parameters), quote_via=quote, safe="*,")
+    query = urlencode(list(parameters), quote_via=quote, safe="*,?")
     if not query:
         return url
     return f"{url}{'&' if '?' in url else '?'}{query}"

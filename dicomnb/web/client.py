@@ -12,11 +12,12 @@ from dicomnb.options import Options
 from dicomnb.query import Filter, Query, parameters
 from dicomnb.refs import PLURAL, Ref
 from dicomnb.source import Page
-from dicomnb.web import families, ladder, paging, retrieving
+from dicomnb.web import families, ladder, paging, retrieving, searching
 from dicomnb.web.addresses import base_address
 from dicomnb.web.auth import recipe
 from dicomnb.web.failures import error_of
 from dicomnb.web.ladder import Ladders
+from dicomnb.web.result_rows import Received, array_in, rows_in
 from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
 from dicomnb.web.transport import Transport
 from dicomnb.wire.jsontext import NO_JSON
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import requests
 
     from dicomnb.pool import Cancel
+    from dicomnb.query import Lesson, SearchAbilities
     from dicomnb.source import Abilities, Rendering
     from dicomnb.web.answer import Answer
     from dicomnb.wire.multipart import SingleBody, SizedBody
@@ -78,8 +80,9 @@ class WebSource:
         credentials = recipe(auth, origin=base.origin, in_url=in_url, has_session=brought)
         self._transport = Transport(base, options=self._options, auth=credentials, session=session)
         self._ladders = Ladders()
-        name = families.by_address(base.path)
+        name = families.by_address(base.path, base.origin.host)
         self._family = families.FAMILIES[name] if name else None
+        self._search: SearchAbilities | None = None
 
     @property
     def address(self) -> str:
@@ -113,8 +116,18 @@ class WebSource:
             self._family = families.FAMILIES[name]
 
     def abilities(self) -> Abilities:
-        """What the server can do, by its family; found out at first need."""
-        return self._known_family().abilities
+        """What the server can do, by its family and by what it was seen to do."""
+        abilities = self._known_family().abilities
+        return replace(abilities, search=self._search or abilities.search)
+
+    def _learn(self, lesson: Lesson) -> bool:
+        """Keep what an answer showed; whether it was new.
+
+        Two threads that learn at once may lose a lesson, which is then learned again.
+        """
+        known = self.abilities().search
+        self._search = known.after(lesson)
+        return self._search != known
 
     def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
         """Pages of rows, to the end or to ``query.limit``, each row once.
@@ -125,15 +138,27 @@ class WebSource:
         """
         family = self._known_family()
         if "all" not in query.fields:
-            fields = dict.fromkeys((*query.fields, *family.asked[query.level]))
-            query = replace(query, fields=tuple(fields))
+            asked_by = (one.path[0] for one in query.filters)
+            fields = dict.fromkeys((*query.fields, *asked_by, *family.asked[query.level]))
+            refused = self.abilities().search.refused_fields
+            kept = tuple(tag for tag in fields if (query.level, tag) not in refused)
+            query = replace(query, fields=kept)
 
-        def ask(one: Query) -> paging.Received:
-            with self._asked(one, cancel) as answer:
-                return paging.Received(self._body(answer), answer.warnings, answer.concealed)
+        def ask(one: Query, inner: Cancel | None) -> Received:
+            with self._asked(one, inner) as answer:
+                return Received(self._array(answer), answer.warnings, answer.concealed)
 
-        url = f"{self.address}/{_search_path(query)}"
-        yield from paging.pages(ask, query, family.abilities.search, url=url)
+        yield from searching.pages(
+            paging.Link(
+                ask,
+                lambda: self.abilities().search,
+                self._learn,
+                f"{self.address}/{_search_path(query)}",
+                min(paging.PAGES_IN_FLIGHT, self._options.workers),
+                cancel,
+            ),
+            query,
+        )
 
     def metadata(self, ref: Ref, *, cancel: Cancel | None = None) -> Iterator[Page]:
         """One page with all instances' attributes; bulk data stands as BulkDataURI."""
@@ -343,7 +368,11 @@ class WebSource:
         return self._ladders.climb(family, rungs, ask)
 
     def _rows(self, answer: Answer) -> tuple[bytes, int]:
-        return paging.rows_in(self._body(answer), url=answer.url, concealed=answer.concealed)
+        return rows_in(self._array(answer), url=answer.url, concealed=answer.concealed)
+
+    def _array(self, answer: Answer) -> bytes:
+        """The body of a search or of metadata as JSON, also where it came in parts."""
+        return array_in(answer, self._options.limits)
 
     def _body(self, answer: Answer) -> bytes:
         return answer.read(self._options.limits.page_bytes)

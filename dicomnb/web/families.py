@@ -49,6 +49,38 @@ _GOOGLE_BULK = frozenset(
     | {f"image/{kind}" for kind in ("jpeg", "dicom-rle", "jls", "jp2", "jpx")}
 )
 
+# The conformance statement of its open-source twin (microsoft/dicom-server). Wildcards stand
+# for themselves; ranges of two dates; a limit above 200 is 400; matching ignores case.
+_AZURE_STUDY = _GOOGLE_STUDY | {"00100030", "00081030", "00080061"}
+_AZURE_SERIES = _AZURE_STUDY | {SERIES_UID, "00080060", "00400244", "00081090"}
+_AZURE_SEARCH = SearchAbilities(
+    attributes={
+        "study": _AZURE_STUDY,
+        "series": _AZURE_SERIES,
+        "instance": _AZURE_SERIES | {"00080018"},
+    },
+    wildcards=False,
+    ranges=frozenset({"00080020", "00100030"}),
+    uid_lists=False,
+    fuzzy=True,
+    pages={level: PageLimit(100, 200) for level in LEVELS},
+    honest_pages=True,
+)
+
+# AWS HealthImaging's developer guide: these attributes, and at most 10,000 records a search.
+# It does not tell of wildcards and lists, so neither is sent.
+_AWS_SEARCH = SearchAbilities(
+    attributes={
+        "study": _GOOGLE_STUDY | {"00080061", "00200010"},
+        "series": frozenset({STUDY_UID, SERIES_UID, "00080060"}),
+        "instance": frozenset({STUDY_UID, SERIES_UID, "00080018"}),
+    },
+    wildcards=False,
+    uid_lists=False,
+    pages={level: PageLimit(None, 1000) for level in LEVELS},
+    offset_limit=9_999,
+)
+
 _PARENTS: Mapping[Level, tuple[str, ...]] = {
     "study": (),
     "series": (STUDY_UID,),
@@ -95,11 +127,13 @@ FAMILIES: Mapping[str, Family] = {
     ),
     # DELETE is 405 (its own REST API deletes); fuzzymatching is ignored; renders all levels.
     # It sends all rows unless it was configured to cut them, which it does not tell. A range
-    # of dates that is open at its beginning finds studies without a date as well.
+    # of dates that is open at its beginning finds studies without a date as well. Its plugin
+    # (1.7) takes %5E in a value for these three characters, so no ^ is found; includefield=all
+    # brings nothing.
     "orthanc": Family(
         Abilities(
             "orthanc",
-            search=SearchAbilities(undated_before=True),
+            search=SearchAbilities(undated_before=True, unescapes=False, all_fields=False),
             deletes=frozenset(),
             renders=frozenset(LEVELS),
         ),
@@ -108,26 +142,41 @@ FAMILIES: Mapping[str, Family] = {
     "dicomnb (read-only)": Family(
         replace(_DICOMNB, family="dicomnb (read-only)", stores=False, deletes=frozenset())
     ),
+    # Unknown attributes are ignored, which the rows show; a Warning tells how many more rows
+    # there are. Its fuzzy matching goes by sound, not by the beginnings of words.
+    "dcm4chee": Family(Abilities("dcm4chee"), asked=_PARENTS),
+    "azure": Family(Abilities("azure", search=_AZURE_SEARCH), asked=_PARENTS),
+    "aws": Family(Abilities("aws", search=_AWS_SEARCH), asked=_PARENTS),
     # Any other: PS3.18 as far as every server goes. includefield may name what is there anyway.
     "standard": Family(Abilities("standard"), asked=_PARENTS),
 }
 
 _GOOGLE_PATH = re.compile(r".*/projects/[^/]+/locations/[^/]+/datasets/[^/]+/dicomStores/[^/]+/.*")
+_DCM4CHEE_PATH = re.compile(r".*/dcm4chee-arc/aets/[^/]+/rs/?")
+_AZURE_HOST = re.compile(r".+\.dicom\.azurehealthcareapis\.(com|us|cn)")
+_AWS_HOST = re.compile(r"(.+\.)?(runtime-|dicom-)?medical-imaging\.[a-z0-9-]+\.amazonaws\.com")
 
 
-def by_address(path: str) -> str | None:
-    """The family that an address's path shows, or None.
+def by_address(path: str, host: str = "") -> str | None:
+    """The family that an address shows, or None.
 
     Google's paths are its own, also behind a private endpoint; so is ``/dicomWeb`` at the end,
-    by which its public proxies are known.
+    by which its public proxies are known. dcm4chee's path is kept behind a proxy as well;
+    Azure and AWS are known by their hosts.
     """
     if _GOOGLE_PATH.fullmatch(path) or path.endswith("/dicomWeb"):
         return "google"
-    return None
+    if _DCM4CHEE_PATH.fullmatch(path):
+        return "dcm4chee"
+    if _AZURE_HOST.fullmatch(host):
+        return "azure"
+    return "aws" if _AWS_HOST.fullmatch(host) else None
 
 
 def by_server_header(header: str | None) -> str | None:
     """The family that a Server header shows, or None."""
+    if re.match(r"(?i)orthanc\b", header or ""):
+        return "orthanc"
     if not (header or "").startswith("dicomnb/"):
         return None
     return "dicomnb (read-only)" if "(read-only)" in str(header) else "dicomnb"

@@ -1,216 +1,356 @@
-"""Search results page by page, on servers that page in their own ways. Pure but for ``ask``.
+"""The pages of one query, on servers that page in their own ways.
 
-Servers ignore ``offset``, give 12 or 100 rows unasked without telling, send a row twice, or
-one object in place of an array. So rows are counted as received, known ones are dropped by
-their UIDs, and a search ends where nothing new comes.
+Rows are counted as received, known ones are dropped by their UIDs, and a query ends where
+nothing new comes. Several pages are in flight while they come as large as expected; one that
+is shorter makes the others useless, and they are asked for again from where it ended.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from dicomnb.errors import ProtocolError
+from dicomnb.errors import BadQuery, DicomnbError, NotFound
+from dicomnb.pool import closed_after, side_by_side
+from dicomnb.query import Lesson, Query, forms, halves
 from dicomnb.source import Page
-from dicomnb.web.failures import beginning
-from dicomnb.wire.jsontext import NO_JSON
+from dicomnb.web.result_rows import MORE, Received, identities, one_by_one, read_rows
+from dicomnb.web.watching import Watch, impossible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from dicomnb.query import Query, SearchAbilities
+    from dicomnb.pool import Cancel
+    from dicomnb.query import Filter, SearchAbilities
+    from dicomnb.web.result_rows import Rows
 
-__all__ = ["Received", "pages", "rows_in"]
+__all__ = ["PAGES_IN_FLIGHT", "Link", "Run", "Shared", "smaller"]
 
-_MORE = "additional results"
-"""What the warning of PS3.18 section 8.3.4.4 says when rows are left."""
-
-
-class Received(NamedTuple):
-    """One answer to a search."""
-
-    body: bytes
-    warnings: tuple[str, ...] = ()
-    concealed: Callable[[str], str] = str
-    """Takes out of an error what was sent in confidence."""
-
-
-class _Keys(msgspec.Struct, gc=False):
-    study: Any = msgspec.field(name="0020000D", default=None)
-    series: Any = msgspec.field(name="0020000E", default=None)
-    instance: Any = msgspec.field(name="00080018", default=None)
+ROWS_A_PAGE = 5000
+"""How many rows are asked for at once of a server that gives more: several pages are in
+flight, and each is held whole."""
+PAGES_IN_FLIGHT = 4
+MANY_ROWS = 100
+"""From how many on two pages of one length are taken for the server's own size of a page."""
+_WINDOW = 2 * PAGES_IN_FLIGHT
+"""Among how many of the last pages a row is looked for, on a server that pages honestly."""
 
 
-_KEYS = msgspec.json.Decoder(list[_Keys])
-_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+@dataclass(frozen=True)
+class Link:
+    """What a search needs of the connection."""
+
+    ask: Callable[[Query, Cancel | None], Received]
+    """Sends one request with its limit and offset."""
+    abilities: Callable[[], SearchAbilities]
+    """What is known of the server by now."""
+    learn: Callable[[Lesson], bool]
+    """Keeps a lesson; whether it was new."""
+    url: str
+    """For errors."""
+    in_flight: int = PAGES_IN_FLIGHT
+    cancel: Cancel | None = None
 
 
-class _Rows(NamedTuple):
-    array: bytes
-    keys: Sequence[_Keys]
+@dataclass
+class _Seen:
+    """Which rows came. All of them, or of the last pages only."""
+
+    window: int | None
+    pages: deque[set[int]] = field(default_factory=deque)
+
+    def __contains__(self, one: int) -> bool:
+        return any(one in page for page in self.pages)
+
+    def add(self, keys: set[int]) -> None:
+        """Remember a page."""
+        if self.window is None and self.pages:
+            self.pages[0] |= keys
+        else:
+            self.pages.append(keys)
+        while self.window is not None and len(self.pages) > self.window:
+            self.pages.popleft()
 
 
-def rows_in(body: bytes, *, url: str, concealed: Callable[[str], str] = str) -> tuple[bytes, int]:
-    """The JSON array in a body, and its length; empty for an empty body.
+class Shared:
+    """What all requests of one search share."""
 
-    Raises:
-        ProtocolError: HTML, cut JSON, or JSON of something else than DICOM.
-    """
-    found = _rows(body, url, concealed)
-    return found.array, len(found.keys)
-
-
-def _rows(body: bytes, url: str, concealed: Callable[[str], str]) -> _Rows:
-    text = body.strip()
-    if not text:
-        return _Rows(b"[]", ())
-    if text.startswith(b"{") and _is_data_set(text):
-        text = b"[" + text + b"]"
-    try:
-        return _Rows(text, _KEYS.decode(text))
-    except NO_JSON:
-        lenient = _leniently(text)
-    if lenient is None:
-        what = "a web page" if text.startswith(b"<") else "no array of DICOM JSON, or not whole"
-        raise ProtocolError(
-            f"The answer to a search is {what}: {concealed(beginning(text))!r}. Is this the "
-            "DICOMweb root?",
-            url=url,
-        )
-    return lenient
-
-
-def _is_data_set(text: bytes) -> bool:
-    try:
-        names = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except NO_JSON:
-        return False
-    return any(len(name) == 8 and name.isalnum() for name in names)
-
-
-def _leniently(text: bytes) -> _Rows | None:
-    """What Python's own reader makes of it: bare NaN, a byte-order mark, broken UTF-8."""
-    try:
-        data = json.loads(text.decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        return None
-    array = msgspec.json.encode(data)
-    return _Rows(array, _KEYS.decode(array))
-
-
-def pages(
-    ask: Callable[[Query], Received], query: Query, abilities: SearchAbilities, *, url: str
-) -> Iterator[Page]:
-    """Ask on until all rows, or ``query.limit`` of them, are there; each row once.
-
-    Args:
-        ask: sends one request with its limit and offset.
-        query: what is asked for.
-        abilities: page sizes, the largest offset, and whether a short page is the last.
-        url: for errors.
-
-    Yields:
-        Pages as they come. Where a server has more than it gives, the last one is not
-        ``complete`` and says why.
-    """
-    state = _State(query, abilities, url)
-    while state.goes_on:
-        page = state.page(ask(state.next_query))
-        if page.count or page.notes or not page.complete:
-            yield page
-
-
-class _State:
-    """How far a search has come."""
-
-    def __init__(self, query: Query, abilities: SearchAbilities, url: str) -> None:
-        self._query = query
-        self._url = url
+    def __init__(self, link: Link, query: Query) -> None:
+        self.link = link
+        self.query = query
+        abilities = link.abilities()
         limits = (abilities.pages or {}).get(query.level)
-        self._most = limits.maximum if limits else None
-        self._honest = abilities.honest_pages
-        self._offset_limit = abilities.offset_limit
-        self._offset = query.offset
-        self._left = query.limit
-        self._seen: set[Any] = set()
-        self._notes: set[str] = set()
-        self.goes_on = query.limit != 0
+        self.most = limits.maximum if limits else None
+        if self.most is not None:
+            self.most = min(self.most, ROWS_A_PAGE)
+        self.honest = abilities.honest_pages
+        self.offset_limit = abilities.offset_limit
+        self.seen = _Seen(_WINDOW if self.honest else None)
+        self.skip = 0
+        self.left = query.limit
+        self.is_loose = False
+        """Whether the server's own count of rows means nothing, so that they are counted here."""
+        self.notes: set[str] = set()
+        self.cuts: dict[str, None] = {}
+        self.pieces = 0
 
-    @property
-    def next_query(self) -> Query:
-        """The next request: a page as large as the server gives, no larger than needed."""
-        return replace(self._query, limit=self._size, offset=self._offset)
+
+class _Asked(NamedTuple):
+    query: Query
+    received: Received | DicomnbError
+
+
+class Run:
+    """The pages of one query.
+
+    Attributes:
+        cut: why the server gives no further rows though there are some, or None.
+    """
+
+    def __init__(self, search: Shared, sent: Query) -> None:
+        self._search = search
+        self._sent = sent
+        self._watch = Watch(replace(sent, filters=search.query.filters))
+        of_piece = tuple(one for one in sent.filters if one not in search.query.filters)
+        self._of_piece = Watch(replace(sent, filters=of_piece))
+        self._begin = 0 if search.is_loose else search.query.offset
+        self._offset = self._begin
+        self._came = _Seen(search.seen.window) if of_piece else search.seen
+        self._goes_on = True
+        self._ahead = 1
+        self._last = 0
+        self._is_probed = False
+        self._is_looked_for = False
+        self.cut: str | None = None
 
     @property
     def _size(self) -> int | None:
-        sizes = [size for size in (self._most, self._left) if size is not None]
-        return min(sizes) if sizes else None
+        """Rows to ask for at once: as many as the server gives, no more than are wanted."""
+        return (
+            self._search.most
+            if self._search.is_loose
+            else smaller(self._search.most, self._search.left)
+        )
 
-    def page(self, received: Received) -> Page:
-        """Take in an answer: its new rows, and whether to ask on."""
-        rows = _rows(received.body, self._url, received.concealed)
-        count, size = len(rows.keys), self._size
-        array, new = self._new(rows)
-        says_more = any(_MORE in text for text in received.warnings)
-        notes = tuple(text for text in received.warnings if _MORE not in text)
-        notes = tuple(text for text in notes if text not in self._notes)
-        self._notes.update(notes)
+    def pages(self, first: Received | None) -> Iterator[Page]:
+        """Ask on, several pages in flight while they come as expected."""
+        if first is not None:
+            yield self._page(first)
+        while self._goes_on and self._search.left != 0:
+            with closed_after(self._wave()) as wave:
+                for asked in wave:
+                    if asked.query.offset != self._offset or not self._goes_on:
+                        break  # a page came shorter than the others were asked for
+                    if isinstance(asked.received, DicomnbError):
+                        self._fail(asked.received)
+                        break
+                    yield self._page(asked.received)
+
+    def resumed(self) -> Iterator[Page]:
+        """Further pages, after it was stopped for rows that lie beyond the last of them."""
+        self._goes_on = self._offset <= (self._search.offset_limit or 0)
+        return self.pages(None)
+
+    def _wave(self) -> Iterator[_Asked]:
+        queries = self._next_queries()
+        if len(queries) == 1:
+            return iter([self._ask(queries[0], self._search.link.cancel)])
+        return side_by_side(
+            self._ask, queries, workers=len(queries), cancel=self._search.link.cancel
+        )
+
+    def _ask(self, query: Query, cancel: Cancel | None) -> _Asked:
+        """One request; its error waits until it is known whether the page is wanted."""
+        try:
+            return _Asked(query, self._search.link.ask(query, cancel))
+        except DicomnbError as error:
+            return _Asked(query, error)
+
+    def _next_queries(self) -> list[Query]:
+        size = self._size
+        step = size or self._last
+        count = self._ahead if step else 1
+        if self._search.left is not None and not self._search.is_loose and step:
+            count = min(count, -(-self._search.left // step))
+        limit, last = self._search.offset_limit, self._offset
+        if limit is not None and step:
+            count = max(1, min(count, (limit - last) // step + 1))
+        return [
+            replace(self._sent, limit=size, offset=self._offset + number * step)
+            for number in range(count)
+        ]
+
+    def _page(self, received: Received) -> Page:
+        """Take in an answer: its new rows that match, and whether to ask on."""
+        search, size = self._search, self._size
+        rows = read_rows(received.body, search.link.url, received.concealed)
+        count = len(rows.keys)
+        says_more = any(MORE in text for text in received.warnings)
+        notes = tuple(
+            text for text in received.warnings if MORE not in text and text not in search.notes
+        )
+        search.notes.update(notes)
+        array, fresh, new = self._new(rows)
+        looked, kept, warnings = self._looked(array, len(fresh))
+        is_checked = kept < len(fresh)
+        if not self._is_a_piece(rows.array):
+            self._goes_on = False
+        is_first = self._offset == self._begin
+        if is_checked and not search.is_loose:
+            search.is_loose = True
+            if self._begin and is_first:
+                search.skip, self._begin, self._offset = self._begin, 0, 0
+                search.seen.pages.clear()
+                return Page(b"[]", 0, notes=notes, warnings=warnings)
+            if self._begin:
+                self.cut = "Rows that were passed over may not have matched: others are missing."
         self._offset += count
-        if self._left is not None:
-            self._left -= new
+        array, kept = self._counted(looked, kept)
         is_short = size is None or count < size
-        if self._left == 0 or (is_short and self._honest and not says_more):
-            self.goes_on = False
+        if search.left == 0 or (is_short and search.honest and not says_more):
+            self._goes_on = False
         elif not new:
             # The end, or a server that ignores offset.
-            self.goes_on = False
-            stuck = count > 0 and (says_more or size is not None)
-            if stuck or says_more:
-                return Page(array, new, complete=False, notes=(*notes, _stuck(received)))
-        elif self._offset_limit is not None and self._offset > self._offset_limit:
-            self.goes_on = False
-            cap = f"The server gives no rows beyond the first {self._offset_limit:,}."
-            return Page(array, new, complete=False, notes=(*notes, cap))
-        return Page(array, new, notes=notes)
+            self._goes_on = False
+            self._looked(rows.array, count)  # for what it shows of the server
+            if says_more or (count > 0 and size is not None):
+                self.cut = _stuck(received)
+        else:
+            is_large = size is not None or count >= MANY_ROWS
+            is_full = is_large and count == (size or self._last) and new == count
+            self._ahead = min(2 * self._ahead, search.link.in_flight) if is_full else 1
+            self._look_at_cap(is_short=is_short)
+        self._last = count
+        return Page(array, kept, notes=notes, warnings=warnings)
 
-    def _new(self, rows: _Rows) -> tuple[bytes, int]:
-        """The rows that were not there before, no more than are wanted."""
-        keys = [_identity(key, self._query.level) for key in rows.keys]
+    def _look_at_cap(self, *, is_short: bool) -> None:
+        """Stop where the server's offsets end, or before, if rows lie beyond."""
+        limit, left = self._search.offset_limit, self._search.left
+        if limit is None:
+            return
+        beyond = f"The server gives no rows beyond the first {limit:,}."
+        if self._offset > limit:
+            self._goes_on, self.cut = False, beyond
+        elif not self._is_probed and not is_short:
+            self._is_probed = True
+            is_far = left is None or self._search.is_loose or self._offset + left > limit
+            can_cut = halves(self._sent, self._search.link.abilities()) is not None
+            if is_far and can_cut and self._answers(replace(self._sent, limit=1, offset=limit)):
+                self._goes_on, self.cut = False, beyond
+
+    def _answers(self, query: Query) -> bool:
+        """Whether a query has any rows; one that the server refuses has none."""
+        search = self._search
+        try:
+            received = search.link.ask(query, search.link.cancel)
+        except (BadQuery, NotFound):
+            return False
+        return bool(read_rows(received.body, search.link.url, received.concealed).keys)
+
+    def _fail(self, error: DicomnbError) -> None:
+        """A refused offset is the end of what the server gives; all else is an error."""
+        if self._offset == self._begin or not isinstance(error, BadQuery | NotFound):
+            raise error
+        self._goes_on = False
+        if self._size is not None:
+            self.cut = f"The server takes no offset of {self._offset:,}."
+
+    def _new(self, rows: Rows) -> tuple[bytes, set[int], int]:
+        """The rows that were not handed on before, what tells them from others, and how many
+        rows this query had not brought before."""
+        seen, before = self._search.seen, self._came
+        keys = identities(rows, self._search.query.level)
         if None not in keys:
-            fresh = set(keys) - self._seen
-            if len(fresh) == len(keys) and (self._left is None or len(keys) <= self._left):
-                self._seen |= fresh
-                return rows.array, len(keys)
+            fresh = {key for key in keys if key is not None and key not in seen}
+            if len(fresh) == len(keys):
+                seen.add(set(fresh))
+                if before is not seen:
+                    before.add(set(fresh))
+                return rows.array, fresh, len(fresh)
         kept: list[bytes] = []
-        for key, raw in zip(keys, _RAWS.decode(rows.array), strict=True):
-            identity = key if key is not None else bytes(raw)
-            if identity not in self._seen and (self._left is None or len(kept) < self._left):
-                self._seen.add(identity)
-                kept.append(bytes(raw))
-        return b"[" + b",".join(kept) + b"]", len(kept)
+        fresh = set()
+        came: set[int] = set()
+        for key, raw in zip(keys, one_by_one(rows.array), strict=True):
+            identity = key if key is not None else hash(raw)
+            if identity not in came and identity not in seen:
+                fresh.add(identity)
+                kept.append(raw)
+            came.add(identity)
+        new = sum(identity not in before for identity in came)
+        seen.add(set(fresh))
+        if before is not seen:
+            before.add(came)
+        return b"[" + b",".join(kept) + b"]", fresh, new
+
+    def _looked(self, array: bytes, count: int) -> tuple[bytes, int, tuple[str, ...]]:
+        """The rows that match, and what to warn of."""
+        link, level = self._search.link, self._sent.level
+        if count and not self._is_looked_for:
+            self._is_looked_for = True
+            self._look_for_absent(array)
+        known = link.abilities().honoured
+        honoured = frozenset(tag for at, tag in known if at == level)
+        look = self._watch.look(array, count, honoured=honoured)
+        sent = self._sent.filters
+        loose = frozenset(form for one in look.loose if one in sent for form in forms(one, level))
+        link.learn(Lesson(loose=loose))
+        warnings = tuple(
+            f"The server ignores the filter {one.name}: its rows are checked here instead."
+            for one in look.ignored
+            if one in sent and link.learn(Lesson(ignored=forms(one, level)))
+        )
+        return look.rows, look.count, warnings
+
+    def _is_a_piece(self, array: bytes) -> bool:
+        """Whether rows are of the dates that were asked for, where it was one piece of all.
+
+        They match what the user asked in any case; a server without ranges brings all again.
+        """
+        level = self._sent.level
+        for one in self._of_piece.filters:
+            hidden = self._of_piece.absent(array) and not self._is_heeded(one)
+            if hidden or self._of_piece.has_others(array):
+                self._search.link.learn(Lesson(ignored=forms(one, level)))
+                return False
+        return True
+
+    def _look_for_absent(self, array: bytes) -> None:
+        """Find out of filters whose attribute no row has whether the server heeds them."""
+        link, level = self._search.link, self._sent.level
+        for one in self._watch.absent(array):
+            if (level, one.path[0]) not in link.abilities().honoured and self._is_heeded(one):
+                link.learn(Lesson(honoured=frozenset({(level, one.path[0])})))
+
+    def _is_heeded(self, one: Filter) -> bool:
+        """Whether the server heeds a filter that its rows do not show: a value that nothing
+        has must find nothing."""
+        nothing = impossible(one)
+        if one not in self._sent.filters or nothing is None:
+            return one in self._sent.filters  # what cannot be tried is believed
+        return not self._answers(replace(self._sent, filters=(nothing,), limit=1, offset=0))
+
+    def _counted(self, array: bytes, count: int) -> tuple[bytes, int]:
+        """The rows without those to pass over, and no more than are wanted."""
+        search = self._search
+        start = min(search.skip, count)
+        stop = count if search.left is None else min(count, start + search.left)
+        search.skip -= start
+        if search.left is not None:
+            search.left -= stop - start
+        if (start, stop) == (0, count):
+            return array, count
+        return b"[" + b",".join(one_by_one(array)[start:stop]) + b"]", stop - start
 
 
-def _identity(key: _Keys, level: str) -> tuple[str | None, ...] | None:
-    """The UIDs that tell a row from others, or None when it lacks its own."""
-    own = _uid(getattr(key, level))
-    if own is None:
-        return None
-    return own, _uid(key.study), _uid(key.series) if level == "instance" else None
-
-
-def _uid(element: Any) -> str | None:
-    values = element.get("Value") if isinstance(element, dict) else None
-    value = values[0] if isinstance(values, list) and values else values
-    return value if isinstance(value, str) and value else None
+def smaller(*sizes: int | None) -> int | None:
+    """The smallest of the sizes that are known."""
+    known = [size for size in sizes if size is not None]
+    return min(known) if known else None
 
 
 def _stuck(received: Received) -> str:
-    said = next((text for text in received.warnings if _MORE in text), "")
+    said = next((text for text in received.warnings if MORE in text), "")
     return "The server gives the same rows again instead of further ones." + (
         f" It says: {said}" if said else ""
     )

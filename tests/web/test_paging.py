@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from dicomnb.errors import ProtocolError
 from dicomnb.query import PageLimit, Query, SearchAbilities
+from dicomnb.web import paging, searching
 from dicomnb.web.families import FAMILIES
-from dicomnb.web.paging import Received, pages, rows_in
+from dicomnb.web.result_rows import Received, rows_in
 
 URL = "http://h/studies"
 MORE = "There are 5 additional results that can be requested"
@@ -20,6 +21,18 @@ TAGS = {"study": "0020000D", "series": "0020000E", "instance": "00080018"}
 
 def row(uid, level="study") -> dict:
     return {TAGS[level]: {"vr": "UI", "Value": [uid]}}
+
+
+def pages(ask, query, abilities, *, in_flight=1):
+    """The pages of a search on a server that is a function."""
+    known = [abilities]
+
+    def learn(lesson):
+        known.append(known[-1].after(lesson))
+        return known[-1] != known[-2]
+
+    link = paging.Link(ask, lambda: known[-1], learn, URL, in_flight)
+    return searching.pages(link, query)
 
 
 class Server:
@@ -31,7 +44,7 @@ class Server:
         self._default, self._most = default, most
         self._offsets, self._limits, self._warns = offsets, limits, warns
 
-    def __call__(self, query: Query) -> Received:
+    def __call__(self, query: Query, cancel=None) -> Received:
         self.asked.append(query)
         assert len(self.asked) < 100, "an endless loop"
         start = query.offset if self._offsets else 0
@@ -46,7 +59,7 @@ class Server:
 
 def found(server, query=None, abilities=None) -> list:
     query = query or Query("study")
-    made = list(pages(server, query, abilities or SearchAbilities(), url=URL))
+    made = list(pages(server, query, abilities or SearchAbilities()))
     tag = TAGS[query.level]
     rows = [one for page in made for one in json.loads(page.rows)]
     assert sum(page.count for page in made) == len(rows)
@@ -97,12 +110,13 @@ def test_a_server_that_ignores_offset(default):
 
 def test_ignoring_offset_shows_when_more_is_there():
     server = Server(ROWS, default=12, offsets=False, warns=True)
-    made = list(pages(server, Query("study"), SearchAbilities(), url=URL))
-    assert [page.complete for page in made] == [True, False]
+    made = list(pages(server, Query("study"), SearchAbilities()))
+    assert [(page.count, page.complete) for page in made] == [(12, True), (0, False)]
+    assert len(server.asked) < 10
     assert "same rows again" in made[-1].notes[0]
     assert "13 additional results" in made[-1].notes[0]
     server = Server(ROWS, most=12, offsets=False)
-    made = list(pages(server, Query("study", limit=20), SearchAbilities(), url=URL))
+    made = list(pages(server, Query("study", limit=20), SearchAbilities()))
     assert not made[-1].complete
     assert sum(page.count for page in made) == 12
 
@@ -112,8 +126,10 @@ def test_google_pages():
     google = FAMILIES["google"].abilities.search
     server = Server(many, default=100, most=5000)
     assert len(found(server, abilities=google)) == 12_000
+    # One request more tells whether there are rows beyond the largest offset.
     assert [(one.limit, one.offset) for one in server.asked] == [
         (5000, 0),
+        (1, 1_000_000),
         (5000, 5000),
         (5000, 10_000),
     ]
@@ -122,15 +138,15 @@ def test_google_pages():
     assert [(one.limit, one.offset) for one in server.asked] == [(5000, 0), (1, 5000)]
     server = Server(many[:5000], default=100, most=5000)
     assert len(found(server, abilities=google)) == 5000
-    assert len(server.asked) == 2
+    assert len(server.asked) == 3
 
 
 def test_the_offset_cap_is_told():
     abilities = SearchAbilities(
         pages={"study": PageLimit(10, 10)}, offset_limit=15, honest_pages=True
     )
-    made = list(pages(Server(ROWS, most=10), Query("study"), abilities, url=URL))
-    assert [page.count for page in made] == [10, 10]
+    made = list(pages(Server(ROWS, most=10), Query("study"), abilities))
+    assert [page.count for page in made if page.count] == [10, 10]
     assert not made[-1].complete
     assert "beyond the first 15" in made[-1].notes[0]
 
@@ -145,7 +161,7 @@ def test_other_warnings_are_notes_said_once():
     bodies = [Received(json.dumps([one]).encode(), (text,)) for one in ROWS[:3]]
     bodies.append(Received(b"", (text,)))
     left = iter(bodies)
-    made = list(pages(lambda query: next(left), Query("study"), SearchAbilities(), url=URL))
+    made = list(pages(lambda query, cancel: next(left), Query("study"), SearchAbilities()))
     assert [page.notes for page in made] == [(text,), (), ()]
     assert all(page.complete for page in made)
 
@@ -164,7 +180,7 @@ def test_one_instance_uid_in_two_series_is_two_rows():
 def test_rows_without_an_own_uid_are_kept_and_do_not_loop(element):
     rows = [{"0020000D": element, "00100020": {"vr": "LO", "Value": [str(n)]}} for n in range(5)]
     server = Server(rows, offsets=False)
-    made = list(pages(server, Query("study"), SearchAbilities(), url=URL))
+    made = list(pages(server, Query("study"), SearchAbilities()))
     assert sum(page.count for page in made) == 5
 
 

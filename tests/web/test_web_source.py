@@ -213,9 +213,9 @@ def test_google_is_asked_for_parents_and_full_pages(raw):
     first, second = [one.target for one in server.requests]
     assert first == (
         f"/v1/{NAME}/dicomWeb/instances?includefield=StudyInstanceUID"
-        "&includefield=SeriesInstanceUID&limit=50000"
+        "&includefield=SeriesInstanceUID&limit=5000"
     )
-    assert second.endswith("/instances?includefield=all&limit=50000")
+    assert second.endswith("/instances?includefield=all&limit=5000")
 
 
 def test_a_search_is_lazy_and_handed_on_page_by_page(standard):
