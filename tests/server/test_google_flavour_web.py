@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -492,6 +493,31 @@ def test_a_delete_may_be_answered_as_the_page_has_it(tmp_path: Path) -> None:
         answer = found.http.delete(f"{found.url}/studies/{ref_of(CT).study}", timeout=10)
         assert answer.json() == {}
         assert found.get("studies").status_code == 204
+
+
+def test_rows_may_lag_behind_a_delete(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "data", CT, RLE)
+    ref = ref_of(CT)
+    with stand_in(folder, flavour=Habits(row_lag=2.0), writable=True) as found:
+        before = found.get("studies").json()
+        series = found.get(f"studies/{ref.study}/series").json()
+        name = found.http.delete(f"{found.url}/studies/{ref.study}", timeout=10).json()["name"]
+        found.finished(name)
+        rows = found.get("studies").json()
+        assert sorted(map(str, rows)) == sorted(map(str, before))
+        assert found.get(f"studies/{ref.study}/series").json() == series
+        assert len(found.get(f"studies?StudyInstanceUID={ref.study}").json()) == 1
+        other = found.get(f"studies?StudyInstanceUID={ref_of(RLE).study}").json()
+        assert [row["0020000D"]["Value"][0] for row in other] == [ref_of(RLE).study]
+        pages = [found.get(f"studies?limit=1&offset={n}") for n in range(3)]
+        assert [page.status_code for page in pages] == [200, 200, 204]
+        assert found.get(f"studies/{ref.study}").status_code == 404
+        assert found.get(f"studies/{ref.study}/instances").status_code == 204
+        for _ in range(200):
+            if found.get(f"studies?StudyInstanceUID={ref.study}").status_code == 204:
+                break
+            time.sleep(0.05)
+        assert len(found.get("studies").json()) == 1
 
 
 # The table of habits

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dicomnb.options import Options
 from dicomnb.server.answers import Refused
 from dicomnb.server.exchange import Service
+from dicomnb.server.google.lag import Lag
 from dicomnb.server.google.names import DATASET, LOCATION, PROJECT, STORE, store_name
 from dicomnb.server.google.operations import Operations
 
@@ -33,12 +34,14 @@ class Store:
     Attributes:
         name: ``projects/…/dicomStores/S``.
         service: what it publishes.
+        lag: what was deleted from it of late.
         settings: labels and the other fields of its resource.
         close: frees it; nothing for the store that was given.
     """
 
     name: str
     service: Service
+    lag: Lag
     settings: dict[str, Any] = field(default_factory=dict)
     close: Callable[[], None] | None = None
 
@@ -84,7 +87,7 @@ class Catalogue:
         self._numbers = itertools.count(1)
         self._datasets: dict[str, Dataset] = {}
         dataset = self.add_dataset(DATASET, {"timeZone": "UTC"})
-        dataset.stores[STORE] = Store(store_name(), first)
+        dataset.stores[STORE] = Store(store_name(), first, Lag(habits.row_lag))
 
     @property
     def parent(self) -> str:
@@ -164,7 +167,8 @@ class Catalogue:
                 cancel=first.cancel,
                 drawing=first.drawing,
             )
-            dataset.stores[key] = Store(name, service, settings, source.close)
+            lag = Lag(self.habits.row_lag)
+            dataset.stores[key] = Store(name, service, lag, settings, source.close)
             return dataset.stores[key]
 
     def remove_store(self, parent: str, dataset: str, key: str) -> None:

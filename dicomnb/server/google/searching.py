@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,18 +11,21 @@ import msgspec
 from dicomnb.attributes import column_name
 from dicomnb.errors import BadQuery
 from dicomnb.pool import closed_after
-from dicomnb.query import from_parameters
+from dicomnb.query import from_parameters, matches
 from dicomnb.refs import PLURAL
 from dicomnb.server.answers import Answer
+from dicomnb.server.google.lag import Row
 from dicomnb.server.negotiation import json_type
 from dicomnb.wire.google_habits import ALL_FIELDS, DEFAULT_FIELDS, SEARCHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
+    from dicomnb.pool import Cancel
     from dicomnb.query import Filter, Query
     from dicomnb.refs import Level
     from dicomnb.server.google.calls import StoreExchange
+    from dicomnb.source import Source
     from dicomnb.wire.google_habits import Habits
 
 __all__ = ["search"]
@@ -30,7 +34,7 @@ _RETRIEVE_URL = "00081190"
 _STUDY_DATE, _PATIENT_NAME = "00080020", "00100010"
 _LONG_SEQUENCE = 1 << 20
 """Bytes of JSON above which ``all`` leaves a sequence out."""
-_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_rows = msgspec.json.Decoder(list[Row])
 
 
 def search(exchange: StoreExchange, *, level: Level) -> Answer:
@@ -79,24 +83,34 @@ def _means_nothing(query: Query) -> bool:
     return any(one.vr == "UI" and len(one.values) > 1 for one in query.filters)
 
 
-def _found(exchange: StoreExchange, query: Query, limit: int) -> list[dict[str, msgspec.Raw]]:
+def _found(exchange: StoreExchange, query: Query, limit: int) -> list[Row]:
     """The rows of one page, with all that may be shown of them.
 
     The source takes ``*`` and ``?`` for wildcards and pays no heed to a name's case, so it may
     give more than was asked for, and what is too much is left out here.
     """
+    source, cancel = exchange.service.source, exchange.service.cancel
     literal = [one for one in query.filters if _is_literal(one, query, exchange.habits)]
+    gone = exchange.call.store.lag.rows(source, query.level, query.within)
     asked = replace(query, fields=_asked(query), limit=limit)
-    if literal:
-        asked = replace(asked, limit=None, offset=0)
-    service = exchange.service
-    rows: list[dict[str, msgspec.Raw]] = []
-    with closed_after(service.source.search(asked, cancel=service.cancel)) as pages:
+    if not literal and not gone:
+        return list(_all_rows(source, asked, cancel))
+    matching = _all_rows(source, replace(asked, limit=None, offset=0), cancel)
+    rows = (row for row in matching if _is_exact(row, literal))
+    shadows = (row for row in gone if _matches(row, query) and _is_exact(row, literal))
+    stop = query.offset + limit
+    return list(islice(chain(rows, shadows), query.offset, stop))
+
+
+def _all_rows(source: Source, query: Query, cancel: Cancel) -> Iterator[Row]:
+    with closed_after(source.search(query, cancel=cancel)) as pages:
         for page in pages:
-            rows += [row for row in _rows.decode(page.rows) if _is_exact(row, literal)]
-            if literal and len(rows) >= query.offset + limit:
-                break
-    return rows[query.offset : query.offset + limit] if literal else rows
+            yield from _rows.decode(page.rows)
+
+
+def _matches(row: Row, query: Query) -> bool:
+    decoded = {tag: msgspec.json.decode(raw) for tag, raw in row.items()}
+    return matches(decoded, query.filters, fuzzy=query.fuzzy)
 
 
 def _is_literal(one: Filter, query: Query, habits: Habits) -> bool:
@@ -109,7 +123,7 @@ def _is_literal(one: Filter, query: Query, habits: Habits) -> bool:
     return wild or (one.vr == "PN" and (habits.exact_names == "as written" or query.fuzzy))
 
 
-def _is_exact(row: Mapping[str, msgspec.Raw], literal: Iterable[Filter]) -> bool:
+def _is_exact(row: Row, literal: Iterable[Filter]) -> bool:
     for one in literal:
         wanted = one.values[0].rstrip(" ^" if one.vr == "PN" else " ")
         if wanted not in _texts(row.get(one.path[0])):
@@ -141,7 +155,7 @@ def _asked(query: Query) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*DEFAULT_FIELDS[query.level], *fixed, *named)))
 
 
-def _shown(row: Mapping[str, msgspec.Raw], query: Query) -> bytes:
+def _shown(row: Row, query: Query) -> bytes:
     """A row with the columns that the API gives."""
     if "all" in query.fields and query.level == "instance":
         chosen = {tag: raw for tag, raw in row.items() if _is_given(tag, raw)}

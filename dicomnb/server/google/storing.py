@@ -133,6 +133,7 @@ def delete(exchange: StoreExchange) -> Answer:
     """
     ref, service, call = exchange.target, exchange.service, exchange.call
     count = _count(exchange, ref)
+    call.store.lag.remember(service.source, ref.at("study"))
     if ref.level == "instance" or exchange.habits.study_delete == "empty":
         service.source.delete(ref, cancel=service.cancel)
         return call.answer({})
