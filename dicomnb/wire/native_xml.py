@@ -269,15 +269,16 @@ def _reference(element: Element) -> str:
 # --- JSON → XML --------------------------------------------------------------------------
 
 
-def write(dataset: Mapping[str, Any]) -> bytes:
+def write(dataset: Mapping[str, Any], *, namespace: str | None = NAMESPACE) -> bytes:
     """A data set of DICOM JSON as a document of the Native DICOM Model.
 
     Args:
         dataset: tag → ``{"vr": …, "Value": […]}``, as `dicomnb.wire.dicomjson.encode` makes
             it or a server sends it; what is odd in it is written as it is, as far as XML can.
+        namespace: of the root; None for a bare root without declaration, as Google sends it.
 
     Returns:
-        The document, UTF-8, with namespace and declaration. Keywords and private creators
+        The document, UTF-8. Keywords and private creators
         stand beside the tags.
 
     Example:
@@ -285,9 +286,11 @@ def write(dataset: Mapping[str, Any]) -> bytes:
         b'[{"00100010":{"vr":"PN","Value":[{"Alphabetic":"Doe^Jane"}]}}]'
     """
     inner = "".join(_written(dataset))
+    if namespace is None:
+        return f"<NativeDicomModel>{inner}</NativeDicomModel>".encode()
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        f'<NativeDicomModel xmlns="{NAMESPACE}" xml:space="preserve">{inner}</NativeDicomModel>'
+        f'<NativeDicomModel xmlns="{namespace}" xml:space="preserve">{inner}</NativeDicomModel>'
     ).encode()
 
 

@@ -1,4 +1,4 @@
-"""The parties of the contract: a folder, the embedded server, a real Orthanc."""
+"""The parties of the contract: a folder, the embedded server plain and as Google, an Orthanc."""
 
 from __future__ import annotations
 
@@ -74,7 +74,19 @@ def orthanc_party(folder: Path, orthanc: Orthanc) -> Party:
     )
 
 
-@pytest.fixture(params=["folder", "server", "orthanc"])
+@pytest.fixture(scope="session")
+def google_party(folder: Path) -> Iterator[Party]:
+    """The same folder behind the embedded server's Google flavour."""
+    server = dn.serve(folder, flavour="google")
+    with server as url:
+        yield Party(
+            "google",
+            dn.connect(url, auth=dn.Bearer(str(server.token))),
+            renders=frozenset({"viewport"}),
+        )
+
+
+@pytest.fixture(params=["folder", "server", "google", "orthanc"])
 def party(request: pytest.FixtureRequest) -> Party:
     """Each party in turn."""
     found: Party = request.getfixturevalue(f"{request.param}_party")

@@ -36,6 +36,7 @@ class Party:
     same_bytes_again: str = "already there"
     reads_uids_of_unknown_vr: bool = True
     keeps_good_ones_beside_a_bad_one: bool = True
+    renders: frozenset[str] = frozenset({"window", "viewport", "quality"})
 
     def __str__(self) -> str:
         return self.name

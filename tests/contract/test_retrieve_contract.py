@@ -181,7 +181,12 @@ def test_rendered(party: Party, folder: Path, tmp_path: Path) -> None:
     header = dcmread(folder / "real" / "CT_small.dcm")
     picture = party.archive.rendered(header)
     assert picture.size == (128, 128)
-    jpeg = party.archive.rendered(header, format="jpeg", window=(40, 400), to=tmp_path / "a.jpg")
+    windowed = {"window": (40.0, 400.0)}
+    if "window" not in party.renders:
+        with pytest.raises(dn.Unsupported, match="without window"):
+            party.archive.rendered(header, **windowed)
+        windowed = {}
+    jpeg = party.archive.rendered(header, format="jpeg", to=tmp_path / "a.jpg", **windowed)
     assert isinstance(jpeg, Path)
     assert jpeg.read_bytes()[:3] == b"\xff\xd8\xff"
     assert party.archive.rendered(header, viewport=(64, 64)).size == (64, 64)

@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
 import dicomnb as dn
+from dicomnb.wire.google_habits import Habits
 from tests.conftest import real_file, start_orthanc
 from tests.contract.parties import Party
 
@@ -32,6 +33,20 @@ def empty_server(tmp_path: Path) -> Iterator[Party]:
 
 
 @pytest.fixture
+def empty_google(tmp_path: Path) -> Iterator[Party]:
+    target = tmp_path / "google"
+    target.mkdir()
+    # What is deleted is gone when the call is answered, as older texts have it.
+    server = dn.serve(target, flavour=Habits(study_delete="empty"), writable=True)
+    with server as url:
+        yield Party(
+            "google",
+            dn.connect(url, auth=dn.Bearer(str(server.token))),
+            same_bytes_again="stored",
+        )
+
+
+@pytest.fixture
 def empty_orthanc(tmp_path: Path) -> Iterator[Party]:
     folder = tmp_path / "orthanc"
     folder.mkdir()
@@ -47,7 +62,7 @@ def empty_orthanc(tmp_path: Path) -> Iterator[Party]:
         )
 
 
-@pytest.fixture(params=["folder", "server", "orthanc"])
+@pytest.fixture(params=["folder", "server", "google", "orthanc"])
 def store(request: pytest.FixtureRequest) -> Party:
     found: Party = request.getfixturevalue(f"empty_{request.param}")
     return found

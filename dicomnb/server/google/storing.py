@@ -12,9 +12,8 @@ from dicomnb.errors import NotFound
 from dicomnb.refs import Ref
 from dicomnb.server.answers import Answer, Refused
 from dicomnb.server.google.json_store import BULK_TYPES, instances_of
-from dicomnb.server.google.xml_answer import as_xml
 from dicomnb.server.storing import as_here, received
-from dicomnb.wire import media
+from dicomnb.wire import media, native_xml
 from dicomnb.wire.media import DICOM, DICOM_JSON
 from dicomnb.wire.store_answer import DUPLICATE, PROCESSING_FAILURE
 from dicomnb.wire.storing import Outcome
@@ -52,7 +51,9 @@ def store(exchange: StoreExchange) -> Answer:
     stored = [as_here(exchange, one) for one in outcomes]
     data = _data_set(stored, exchange)
     status = 200 if all(one.url for one in stored) else 409
-    return Answer(status, kind, as_xml(data) if kind == _XML else msgspec.json.encode(data))
+    if kind == _XML:
+        return Answer(status, kind, native_xml.write(data, namespace=None))
+    return Answer(status, kind, msgspec.json.encode(data))
 
 
 def _stored(exchange: StoreExchange, made: Sequence[Upload | Outcome]) -> list[Outcome]:
