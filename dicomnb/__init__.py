@@ -35,6 +35,7 @@ from dicomnb.errors import (
     ProtocolError,
     RefError,
     ServerError,
+    StillRunning,
     StoreError,
     Throttled,
     UnitsError,
@@ -46,7 +47,7 @@ from dicomnb.refs import Ref
 from dicomnb.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from dicomnb import images, plots, widgets
+    from dicomnb import google, images, plots, widgets
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
     from dicomnb.tables.saved import load_table, save_table
@@ -76,6 +77,7 @@ __all__ = [
     "Ref",
     "RefError",
     "ServerError",
+    "StillRunning",
     "StoreError",
     "Throttled",
     "UnitsError",
@@ -84,6 +86,7 @@ __all__ = [
     "connect",
     "demo",
     "demo_labels",
+    "google",
     "images",
     "load_table",
     "plots",
@@ -107,7 +110,7 @@ _LATE = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for the first time; PEP 562."""
-    if name in ("images", "plots", "widgets"):
+    if name in ("google", "images", "plots", "widgets"):
         return import_module(f"dicomnb.{name}")
     if name in _LATE:
         return getattr(import_module(_LATE[name]), name)

@@ -20,6 +20,7 @@
     ├── DecodeError              pixels that cannot be decoded
     ├── UnitsError               values that the data set cannot give in these units
     ├── RefError                 a row, table or URL that does not say what is meant
+    ├── StillRunning             a server works longer than was waited for
     └── Cancelled                stopped on request
 
 Mistakes in a call (a misspelt option, a frame number 0) are also ``ValueError`` or
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,7 @@ __all__ = [
     "ProtocolError",
     "RefError",
     "ServerError",
+    "StillRunning",
     "StoreError",
     "Throttled",
     "UnitsError",
@@ -251,6 +253,22 @@ class Cancelled(DicomnbError):
     """
 
     table: pd.DataFrame | None = None
+
+
+class StillRunning(DicomnbError, TimeoutError):
+    """A server's operation was not done within the time limit; it goes on.
+
+    Attributes:
+        operation: the `Operation`, to wait for again or to cancel; None after pickling, where
+            its name in the message finds it.
+    """
+
+    def __init__(self, message: str, *, operation: Any = None) -> None:
+        super().__init__(message)
+        self.operation = operation
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (str(self),))
 
 
 def warn(message: str) -> None:

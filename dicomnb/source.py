@@ -15,6 +15,7 @@ from dicomnb.refs import LEVELS, Level
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dicomnb.operations import Operation
     from dicomnb.pool import Cancel
     from dicomnb.query import Query
     from dicomnb.refs import Ref
@@ -150,6 +151,6 @@ class Source(Protocol):
         """
         ...
 
-    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
-        """Delete; the name of the operation that goes on with it, or None when all is done."""
+    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> Operation | None:
+        """Delete; the operation by which the source goes on with it, or None when all is done."""
         ...

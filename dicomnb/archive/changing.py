@@ -190,21 +190,38 @@ class Changing(Connected):
             table = merged(retry, places, self._sent(chosen, None, "multipart", progress, cancel))
         return _judged(table, raise_on_failure)
 
-    def delete(self, ref: Any, *, expect: int | None = None) -> pd.DataFrame:
+    def delete(
+        self,
+        ref: Any,
+        *,
+        wait: bool = True,
+        expect: int | None = None,
+        time_limit: float | None = 600.0,
+        progress: Telling = None,
+    ) -> pd.DataFrame:
         """Delete a study, series or instance.
+
+        A server may go on by itself after it has answered (Google does, for studies and
+        series); its searches may name what was deleted for some seconds more.
 
         Args:
             ref: what to delete. A table is as many things as its rows name, each once.
+            wait: whether to wait until it is done; False hands back the ``Operation``.
             expect: how many things that is; needed for more than one.
+            time_limit: seconds to wait for each at most; None as long as it takes.
+            progress: True for a bar, or a function that is told a `Progress`.
 
         Returns:
             One row a thing: UIDs, ``Outcome`` (``deleted``, ``deleting`` while the server goes
-            on by itself, or ``failed``), ``Reason``, ``Operation``.
+            on by itself, or ``failed``), ``Reason``, and ``Operation``, which can be waited for.
 
         Raises:
             RefError: a missing UID, or a number other than ``expect``; nothing was deleted.
-            Unsupported: the server does not delete, or the folder is read-only.
+            Unsupported: the server does not delete (405), or the folder is read-only.
             NotFound: the single thing is not there.
+
+        Example:
+            >>> archive.delete(study, wait=False)["Operation"].iloc[0].wait(progress=True)
         """
         refs = refs_of(ref, base=self.source.address)
         if len(refs) != (1 if expect is None else expect):
@@ -214,9 +231,13 @@ class Changing(Connected):
             )
         from dicomnb.transfer.deletion import delete
 
-        table = delete(self.source, refs)
+        unit = "instance" if len(refs) == 1 else refs[0].level if refs else "thing"
+        with telling(progress, "delete", unit=unit) as tell:
+            table = delete(self.source, refs, wait=wait, time_limit=time_limit, tell=tell)
         if failed := int((table["Outcome"] == "failed").sum()):
             warn(f"{failed} of {len(table)} were not deleted; see Reason.")
+        if wait and (running := int((table["Outcome"] == "deleting").sum())):
+            warn(f"{running} of {len(table)} are still being deleted; see Reason and Operation.")
         return table
 
 

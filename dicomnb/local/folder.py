@@ -227,13 +227,12 @@ class FolderSource:
         self._check_writable("store in")
         return storing.store(self._index, uploads, study=study, cancel=cancel)
 
-    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
+    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> None:
         """Move files to the folder ``.dicomnb-trash``, from where they can be put back."""
         self._check_writable("delete from")
         if cancel is not None:
             cancel.check()
         storing.delete(self._index, ref)
-        return None
 
     def _check_writable(self, what: str) -> None:
         if not self._options.writable:

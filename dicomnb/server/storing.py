@@ -86,7 +86,9 @@ def delete(exchange: Exchange) -> Answer:
     """Delete a study, series or instance: 204, or 202 while the source still works on it."""
     service = exchange.service
     operation = service.source.delete(exchange.target, cancel=service.cancel)
-    return Answer(204) if operation is None else json_answer(202, {"operation": operation})
+    if operation is None:
+        return Answer(204)
+    return json_answer(202, {"operation": operation.name})
 
 
 def _check_content_type(exchange: Exchange) -> None:

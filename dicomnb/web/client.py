@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dicomnb.errors import BadQuery, DicomWebError, NotFound, ProtocolError, Unsupported
+from dicomnb.operations import Operation
 from dicomnb.options import Options
 from dicomnb.query import Filter, Query, parameters
 from dicomnb.refs import PLURAL, Ref
@@ -16,6 +17,7 @@ from dicomnb.web import families, ladder, paging, retrieving, searching
 from dicomnb.web.addresses import base_address
 from dicomnb.web.auth import recipe
 from dicomnb.web.failures import error_of
+from dicomnb.web.google_api import GoogleApi, operation_name
 from dicomnb.web.ladder import Ladders
 from dicomnb.web.result_rows import Received, array_in, rows_in
 from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
@@ -279,8 +281,8 @@ class WebSource:
             cancel=cancel,
         )
 
-    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
-        """Delete; the name of Google's operation that goes on with it, or None.
+    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> Operation | None:
+        """Delete; the operation by which the server goes on with it, or None.
 
         Raises:
             Unsupported: the server does not delete over DICOMweb.
@@ -297,11 +299,32 @@ class WebSource:
             raise error_of(status, words, url=url, method="DELETE", hint=hint) from None
         with answer:
             body = answer.read(self._options.limits.error_bytes, name="error_bytes")
-        return _operation(body)
+        return self._operation(body, answer.status)
+
+    def google_api(self) -> GoogleApi | None:
+        """Google's calls beside DICOMweb, with this connection; None where there are none."""
+        root, found, _ = self.address.partition("/projects/")
+        root = self._options.api_root or (root if found else "")
+        return GoogleApi(self._transport, root.rstrip("/"), self._options) if root else None
 
     def close(self) -> None:
         """Close the connections. The source can still be used: it opens new ones."""
         self._transport.close()
+
+    def _operation(self, body: bytes, status: int) -> Operation | None:
+        """What goes on after an answer to a delete: Google's, or what 202 means elsewhere."""
+        try:
+            said = msgspec.json.decode(body)
+        except NO_JSON:
+            said = None
+        said = said if isinstance(said, dict) else {}
+        name, api = operation_name(said), self.google_api()
+        if name is not None and api is not None:
+            return api.operation(said)
+        if name is None and status != 202:
+            return None
+        told = name or said.get("operation")
+        return Operation(told if isinstance(told, str) else "", ask=None, stop=None)
 
     def _known_family(self) -> families.Family:
         if self._family is None:
@@ -390,13 +413,3 @@ def _no_delete(ref: Ref, family: str) -> str:
         f"The server does not delete {PLURAL[ref.level]} over DICOMweb; use its own interface for "
         "that (Orthanc: its REST API or Explorer)."
     )
-
-
-def _operation(body: bytes) -> str | None:
-    """The name of a long-running operation (Google), from the answer to a delete."""
-    try:
-        said = msgspec.json.decode(body)
-    except NO_JSON:
-        return None
-    name = said.get("name") if isinstance(said, dict) else None
-    return name if isinstance(name, str) and name else None

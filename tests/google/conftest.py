@@ -8,7 +8,7 @@ import pytest
 
 from dicomnb.web.client import WebSource
 from tests.google.token_server import Api, Tokens
-from tests.web.raw_server import source
+from tests.web.raw_server import Raw, source
 
 
 @pytest.fixture
@@ -26,6 +26,20 @@ def api(tokens: Tokens) -> Iterator[Callable[..., Api]]:
 
     def make(**settings: object) -> Api:
         servers.append(Api(tokens, **settings))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def raw() -> Iterator[Callable[..., Raw]]:
+    """Make raw servers; all are closed at the end."""
+    servers: list[Raw] = []
+
+    def make(respond: object) -> Raw:
+        servers.append(Raw(respond if callable(respond) else lambda request: respond))
         return servers[-1]
 
     yield make

@@ -23,6 +23,7 @@ from dicomnb.wire.storing import Outcome, Upload
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dicomnb.operations import Operation
     from dicomnb.pool import Cancel
 
 NATIVE = "1.2.840.10008.1.2.1"
@@ -55,7 +56,7 @@ class MemorySource:
         self.uploads: list[tuple[str, int]] = []
         self.renderings: list[tuple[Ref, Rendering]] = []
         self.cancels: list[Cancel | None] = []
-        self.operation: str | None = None
+        self.operation: Operation | None = None
         self.able = Abilities("memory")
         self.studies: list[str | None] = []
         for data in files:
@@ -213,7 +214,7 @@ class MemorySource:
             )
         return outcomes
 
-    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> str | None:
+    def delete(self, ref: Ref, *, cancel: Cancel | None = None) -> Operation | None:
         for one in self._found(ref):
             del self.files[one]
         return self.operation

@@ -14,6 +14,7 @@ from memory_source import MemorySource, real_bytes
 from raw_http import connect, host, receive, send
 
 from dicomnb.limits import Limits
+from dicomnb.operations import Operation
 from dicomnb.server import Server, serve
 from dicomnb.server.application import Application
 from dicomnb.server.exchange import Service
@@ -296,7 +297,7 @@ def test_delete(
 def test_a_delete_that_goes_on(
     server: Server, http: requests.Session, source: MemorySource, refs: dict[str, Ref]
 ) -> None:
-    source.operation = "operations/7"
+    source.operation = Operation("operations/7", ask=None, stop=None)
     answer = http.delete(f"{server.url}/{refs['CT_small.dcm'].at('study').path}")
     assert (answer.status_code, answer.json()) == (202, {"operation": "operations/7"})
 

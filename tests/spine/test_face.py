@@ -17,9 +17,9 @@ NAMES = [
     "Archive", "AuthError", "BadQuery", "Bearer", "Cancelled", "ConnectionFailed", "DecodeError",
     "DicomWebError", "DicomnbError", "DicomnbWarning", "GeometryError", "LimitExceeded", "Limits",
     "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError", "Ref", "RefError",
-    "ServerError", "StoreError", "Throttled", "UnitsError", "Unsupported", "Volume", "connect",
-    "demo", "demo_labels", "images", "load_table", "plots", "read_multipart", "save_table", "serve",
-    "widgets",
+    "ServerError", "StillRunning", "StoreError", "Throttled", "UnitsError", "Unsupported", "Volume",
+    "connect", "demo", "demo_labels", "google", "images", "load_table", "plots", "read_multipart",
+    "save_table", "serve", "widgets",
 ]  # fmt: skip
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REF = Ref("1.2", "1.3", "1.4")
+RUNNING = "projects/p/locations/l/datasets/d/operations/1"
 NAME = "projects/p/locations/l/datasets/d/dicomStores/s"
 ROW = {"0020000D": {"vr": "UI", "Value": ["1.2"]}}
 ONE = json.dumps([ROW]).encode()
@@ -633,12 +634,16 @@ def test_delete(standard):
     for answer, expected in (
         (response(b"", status=204, length=-1), None),
         (response(b"{}"), None),
-        (response(b"", status=202), None),
+        (response(b"", status=202), ""),
+        (response(b'{"operation": "7"}', status=202), "7"),
         (response(b"gone"), None),
-        (response(b'{"name": "projects/p/operations/1"}'), "projects/p/operations/1"),
+        (response(b'{"name": "../../elsewhere"}'), None),
+        (response(f'{{"name": "{RUNNING}"}}'.encode()), RUNNING),
     ):
         here, server = standard(answer)
-        assert here.delete(Ref("1.2", "1.3")) == expected
+        operation = here.delete(Ref("1.2", "1.3"))
+        assert (None if operation is None else operation.name) == expected
+        assert operation is None or not operation.can_be_asked  # that root shows no API
         assert (server.requests[0].method, server.requests[0].target) == (
             "DELETE",
             "/dicomweb/studies/1.2/series/1.3",
