@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from dicomnb.errors import ProtocolError
+from dicomnb.wire import native_xml
 from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.storing import Outcome, OutcomeName
 
@@ -40,10 +42,15 @@ _OWN_CREATOR, _OWN_DETAIL = ("00090010", "DICOMNB"), "00091001"
 _CONFLICTS = frozenset({DUPLICATE, 45070})
 
 REASONS: Mapping[int, str] = {
-    # PS3.7 annex C and PS3.18 table I.2-2
+    # PS3.7 annex C and PS3.18 tables I.2-1 and I.2-2
+    0x0105: "an attribute is not known",
     0x0106: "an attribute has an invalid value",
+    0x0107: "some attributes were not taken",
     0x0110: "processing failure",
     0x0111: "an instance of this UID is there already",
+    0x0112: "there is no such instance",
+    0x0115: "an argument has an invalid value",
+    0x0116: "an attribute's value is out of range",
     0x0117: "the UID is not a valid one",
     0x0118: "no such SOP Class",
     0x0119: "the instance is of another SOP Class",
@@ -51,6 +58,10 @@ REASONS: Mapping[int, str] = {
     0x0121: "an attribute has no value",
     0x0122: "the SOP Class is not supported",
     0x0124: "not authorized",
+    0x0131: "the transaction's UID was used before",
+    0x0210: "the request was sent twice",
+    0x0211: "the operation is not known",
+    0x0212: "an argument was mistyped",
     0x0213: "out of resources",
     0xA700: "refused: out of resources",
     0xA900: "the data set does not match its SOP Class",
@@ -64,6 +75,8 @@ REASONS: Mapping[int, str] = {
     45070: "an instance of these UIDs is there already",
     45071: "the instance is just being stored by another process",
 }
+# Where the code says no more than that it failed (Google), the words may.
+_IS_THERE = re.compile(r"already (exist|stored|there|present)|duplicate", re.IGNORECASE)
 _CODE = re.compile(r"[0-9]{1,9}")
 _RANGES = ((0xA700, 0xA7FF), (0xA900, 0xA9FF), (0xC000, 0xCFFF))
 
@@ -150,7 +163,7 @@ def _item(one: Outcome) -> dict[str, Any]:
 
 
 def is_answer(body: bytes) -> bool:
-    """Whether a body is a store's answer in DICOM JSON, whatever its Content-Type says."""
+    """Whether a body is a store's answer, JSON or XML, whatever its Content-Type says."""
     return _data_set(body) is not None
 
 
@@ -232,8 +245,10 @@ def _unmentioned(one: Sent, words: str, nameless: Sequence[Outcome] = ()) -> Out
 def _data_set(body: bytes) -> Mapping[str, Any] | None:
     """The data set in a body, or None when there is none or it is no store's answer."""
     try:
+        if body.lstrip()[:1] == b"<":
+            body = native_xml.read(body)
         data = msgspec.json.decode(body)
-    except NO_JSON:
+    except (ProtocolError, *NO_JSON):
         return None
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
@@ -264,7 +279,7 @@ def _text(item: Mapping[str, Any], tag: str) -> str | None:
 def _read_item(item: Mapping[str, Any], words: str, *, is_failure: bool) -> Outcome:
     number = _text(item, _FAILURE_REASON if is_failure else _WARNING_REASON)
     code = int(number) if number and _CODE.fullmatch(number) else None
-    details = [text for tag in _DETAILS if (text := _text(item, tag))]
+    details = [_detail(text) for tag in _DETAILS if (text := _text(item, tag))]
     text = ": ".join([*([reason(code)] if code is not None else []), *details])
     identity = (_text(item, _INSTANCE), _text(item, _SOP_CLASS))
     if not is_failure:
@@ -281,10 +296,25 @@ def _read_item(item: Mapping[str, Any], words: str, *, is_failure: bool) -> Outc
             reason=text,
             url=_text(item, _RETRIEVE_URL),
         )
+    is_there = code in _CONFLICTS or (
+        code in (None, PROCESSING_FAILURE) and any(map(_IS_THERE.search, details))
+    )
     return Outcome(
-        "conflict" if code in _CONFLICTS else "failed",
+        "conflict" if is_there else "failed",
         instance=identity[0],
         sop_class=identity[1],
         code=code,
         reason=text or words or "the server gave no reason",
     )
+
+
+def _detail(text: str) -> str:
+    """Private words; those that are JSON (Google's FailureDetailJSON) by their message."""
+    if not text.startswith("{"):
+        return text
+    try:
+        said = msgspec.json.decode(text.encode())
+    except NO_JSON:
+        return text
+    message = said.get("message") if isinstance(said, dict) else None
+    return message if isinstance(message, str) and message else text

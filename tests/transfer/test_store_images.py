@@ -20,6 +20,7 @@ from pydicom.encaps import generate_frames
 import dicomnb as dn
 from dicomnb.wire.multipart import read
 from tests.conftest import real_file, start_orthanc
+from tests.server.google_stand_in import stand_in
 from tests.web.raw_server import Raw, response, source
 
 JPEG = "1.2.840.10008.1.2.4."
@@ -61,7 +62,15 @@ def an_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dn.Archive]
         yield dn.connect(orthanc.url)
 
 
-@pytest.fixture(params=["folder", "server", "an_orthanc"])
+@pytest.fixture
+def flavour(tmp_path: Path) -> Iterator[dn.Archive]:
+    target = tmp_path / "google"
+    target.mkdir()
+    with stand_in(target, writable=True) as there:
+        yield dn.connect(there.url, auth=dn.Bearer(str(there.server.token)))
+
+
+@pytest.fixture(params=["folder", "server", "an_orthanc", "flavour"])
 def archive(request: pytest.FixtureRequest) -> dn.Archive:
     found: dn.Archive = request.getfixturevalue(request.param)
     return found
@@ -92,7 +101,8 @@ CODESTREAMS = {
 def test_codestreams_are_stored_as_they_are(archive: dn.Archive, syntax: str) -> None:
     data = CODESTREAMS[syntax]
     row = one(archive.store_images(data, metadata={"PatientName": "Müller^Jörg", "PatientID": "7"}))
-    assert (row.TransferSyntaxUID, row.Encoding, row.Form) == (syntax, "as given", "multipart")
+    assert (row.TransferSyntaxUID, row.Encoding) == (syntax, "as given")
+    assert row.Form == ("json" if archive.source.abilities().family == "google" else "multipart")
     dataset = archive.dataset(row)
     assert dataset.file_meta.TransferSyntaxUID == syntax
     (frame,) = generate_frames(dataset.PixelData, number_of_frames=1)
@@ -471,3 +481,23 @@ def test_what_the_json_form_has_no_place_for_goes_as_part_10() -> None:
 def test_a_server_without_the_json_form_says_so(an_orthanc: dn.Archive) -> None:
     with pytest.raises(dn.Unsupported, match='form="multipart"'):
         an_orthanc.store_images(photo(), form="json")
+
+
+def test_a_store_in_googles_flavour(flavour: dn.Archive) -> None:
+    """Both forms; the same bytes again count as stored, other bytes of the same UIDs conflict."""
+    ct = dcmread(CT)
+    for form in ("multipart", "single"):
+        table = flavour.store([CT, real_file("MR_small.dcm")], form=form)  # type: ignore[arg-type]
+        assert table["Outcome"].tolist() == ["stored", "stored"]
+        assert table["RetrieveURL"].str.contains("/dicomStores/").all()
+    ct.PatientComments = "changed"
+    table = flavour.store([ct, real_file("693_UNCR.dcm")])
+    assert table["Outcome"].tolist() == ["conflict", "stored"]
+    assert table["Code"][0] == 0x0111
+    wrong = flavour.store(ct, study="1.2.3")
+    assert wrong["Outcome"].tolist() == ["failed"]
+    images = flavour.store_images([photo(), GREY, [photo(), photo()]], like=ct)
+    assert images["Outcome"].tolist() == ["stored"] * 3, images["Reason"].tolist()
+    assert images["Form"].tolist() == ["json", "json", "multipart"]
+    assert set(images["StudyInstanceUID"]) == {str(ct.StudyInstanceUID)}
+    np.testing.assert_array_equal(flavour.dataset(images.iloc[1]).pixel_array, GREY)

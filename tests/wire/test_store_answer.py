@@ -218,3 +218,79 @@ def test_what_is_encoded_is_a_data_set_of_the_standard():
     assert found.FailedSOPSequence[0].ReferencedSOPClassUID == B.sop_class
     assert found.OtherFailuresSequence[0].FailureReason == 0x0110
     assert "RetrieveURL" not in Dataset.from_json(encode(outcomes, study_url=None)[0].decode())
+
+
+PAGE = """<NativeDicomModel{namespace}>
+  <DicomAttribute tag="00081190" vr="UR" keyword="RetrieveURL">
+    <Value number="1">http://host/studies/1.2</Value>
+  </DicomAttribute>
+  <DicomAttribute tag="00081199" vr="SQ" keyword="ReferencedSOPSequence">
+    <Item number="1">
+      <DicomAttribute tag="00081150" vr="UI" keyword="ReferencedSOPClassUID">
+        <Value number="1">1.2.840.10008.5.1.4.1.1.2</Value>
+      </DicomAttribute>
+      <DicomAttribute tag="00081155" vr="UI" keyword="ReferencedSOPInstanceUID">
+        <Value number="1">1.2.3.4</Value>
+      </DicomAttribute>
+      <DicomAttribute tag="00081190" vr="UR" keyword="RetrieveURL">
+        <Value number="1">http://host/x</Value>
+      </DicomAttribute>
+    </Item>
+  </DicomAttribute>
+  <DicomAttribute tag="00081198" vr="SQ" keyword="FailedSOPSequence">
+    <Item number="1">
+      <DicomAttribute tag="00081197" vr="US" keyword="FailureReason">
+        <Value number="1">272</Value>
+      </DicomAttribute>
+      <DicomAttribute tag="00090010" vr="LO"><Value number="1">GOOGLE</Value></DicomAttribute>
+      <DicomAttribute tag="00090097" vr="UT" privateCreator="GOOGLE">
+        <Value number="1">{detail}</Value>
+      </DicomAttribute>
+    </Item>
+  </DicomAttribute>
+</NativeDicomModel>"""
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 409])
+@pytest.mark.parametrize(
+    "namespace", ["", ' xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM"']
+)
+def test_answers_in_xml(namespace, status):
+    data = PAGE.format(namespace=namespace, detail="no study date").encode()
+    assert is_answer(data)
+    for head in (b"", b'<?xml version="1.0" encoding="UTF-8"?>\n', b"  \n"):
+        if head.isspace():
+            assert is_answer(head + data)
+        found = decode(head + data, "application/dicom+xml", status, [A, B])
+        assert found[0] == Outcome("stored", *A, url="http://host/x")
+        assert (found[1].outcome, found[1].code) == ("failed", 272)
+        assert found[1].reason == "processing failure (0110H): no study date"
+        assert found[1].instance == B.instance
+
+
+def test_xml_that_is_no_answer():
+    bomb = b'<!DOCTYPE a [<!ENTITY b "cc">]><NativeDicomModel/>'
+    for data in (b"<html><body>log in</body></html>", b"<", b"<NativeDicomModel/>", bomb):
+        assert not is_answer(data)
+        (found,) = decode(data, "application/dicom+xml", 200, [A])
+        assert found.outcome == "failed"
+        assert "no readable answer" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("detail", "outcome"),
+    [
+        ("instance already exists", "conflict"),
+        ("Duplicate SOP instance", "conflict"),
+        ("bad", "failed"),
+    ],
+)
+def test_words_tell_a_conflict_where_the_code_does_not(detail, outcome):
+    for item_of in (
+        item(failure=272, t00090097=detail),
+        item(failure=272, t00091097=json.dumps({"message": detail, "code": 6})),
+    ):
+        (found,) = decode(body(failed=[item_of]), JSON, 409, [A])
+        assert (found.outcome, found.reason) == (outcome, f"processing failure (0110H): {detail}")
+    (found,) = decode(body(failed=[item(failure=272, t00091097="{no json")]), JSON, 409, [A])
+    assert found.reason.endswith("{no json")
