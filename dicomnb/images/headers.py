@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from pydicom.dataset import Dataset
 
 from dicomnb.images.pixels import UNREADABLE
 
-__all__ = ["SliceHeader", "number", "numbers", "shallow", "text"]
+__all__ = ["Attributes", "SliceHeader", "number", "numbers", "shallow", "text"]
 
 #: What may tell several images at one position apart: time, echo, phase, weighting.
 MARKS = (
@@ -21,15 +22,29 @@ MARKS = (
     "InversionTime",
     "FlipAngle",
     "DiffusionBValue",
+    "DiffusionGradientOrientation",
     "TriggerTime",
     "NominalCardiacTriggerDelayTime",
+    "NominalPercentageOfCardiacPhase",
+    "TemporalPositionTimeOffset",
     "FrameReferenceTime",
     "ImageType",
     "ConvolutionKernel",
     "KVP",
+    "AcquisitionDateTime",
     "AcquisitionTime",
     "ContentTime",
 )
+
+
+class Attributes(Protocol):
+    """What has attributes by keyword: a data set, or the view of one frame of it."""
+
+    def get(self, keyword: str, /) -> Any:
+        """The value, or None."""
+        ...
+
+    def __contains__(self, keyword: str, /) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class SliceHeader:
         frame_of_reference: FrameOfReferenceUID, or ``""``.
         is_localizer: ImageType says that it is a scout view.
         marks: what may tell it from another at the same position.
+        frame: number of the frame in its instance, from 1; None for an instance of one frame.
     """
 
     uid: str
@@ -61,13 +77,14 @@ class SliceHeader:
     frame_of_reference: str = ""
     is_localizer: bool = False
     marks: dict[str, str] = field(default_factory=dict)
+    frame: int | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, *, size: tuple[int, int, int] | None = None) -> SliceHeader:
+    def of(cls, dataset: Attributes, *, size: tuple[int, int, int] | None = None) -> SliceHeader:
         """Read what there is; a value that is missing or no number counts as missing.
 
         Args:
-            dataset: the header of a single-frame image.
+            dataset: the header of a single-frame image, or the view of a frame.
             size: rows, columns, bytes, where they are known already.
         """
         if size is None:
@@ -88,13 +105,21 @@ class SliceHeader:
             frame_of_reference=text(dataset, "FrameOfReferenceUID"),
             is_localizer="LOCALIZER" in text(dataset, "ImageType").upper(),
             marks={mark: value for mark in MARKS if (value := text(dataset, mark))},
+            frame=getattr(dataset, "number", None),
         )
 
     @property
     def name(self) -> str:
         """How messages name it: by InstanceNumber and the end of its UID."""
         tail = f"…{self.uid[-12:]}" if len(self.uid) > 13 else self.uid or "no UID"
+        if self.frame is not None:
+            return f"frame {self.frame} ({tail})"
         return f"slice {'?' if self.number is None else self.number} ({tail})"
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """By InstanceNumber, those without at the end, then by number of the frame."""
+        return (self.number is None, self.number or 0, self.frame or 0)
 
     @property
     def has_place(self) -> bool:
@@ -102,7 +127,7 @@ class SliceHeader:
         return self.position is not None and self.orientation is not None
 
 
-def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+def numbers(dataset: Attributes, keyword: str, count: int) -> tuple[float, ...] | None:
     """An attribute as ``count`` finite numbers, or None when it is not that."""
     try:
         value = dataset.get(keyword)
@@ -115,13 +140,13 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
     return found if len(found) == count and all(map(math.isfinite, found)) else None
 
 
-def number(dataset: Dataset, keyword: str) -> float | None:
+def number(dataset: Attributes, keyword: str) -> float | None:
     """An attribute as one finite number, or None when it is not that."""
     found = numbers(dataset, keyword, 1)
     return found[0] if found else None
 
 
-def text(dataset: Dataset, keyword: str) -> str:
+def text(dataset: Attributes, keyword: str) -> str:
     """An attribute as text, several values joined by backslash; ``""`` where there is none."""
     try:
         value = dataset.get(keyword)

@@ -292,7 +292,7 @@ class _Reader:
 
     def readinto(self, target: memoryview) -> int:
         """Fill ``target`` from here: first from what is kept, then without a copy."""
-        count = min(len(target), len(self._kept) - self._position)
+        count = max(min(len(target), len(self._kept) - self._position), 0)
         target[:count] = memoryview(self._kept)[self._position : self._position + count]
         while count < len(target):
             more = self._part.readinto(target[count:])

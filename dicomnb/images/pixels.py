@@ -14,6 +14,8 @@ from dicomnb.errors import DecodeError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from dicomnb.images.headers import Attributes
+
 __all__ = ["COLOUR", "UNREADABLE", "PixelFormat", "is_native", "name_of", "pixel_keyword"]
 
 #: Transfer syntaxes whose pixel data is not encapsulated (PS3.5 A.1 to A.3 and A.5).
@@ -71,7 +73,7 @@ def pixel_keyword(dataset: Dataset) -> str | None:
     return next((keyword for keyword in KEYWORDS if keyword in dataset), None)
 
 
-def name_of(dataset: Dataset) -> str:
+def name_of(dataset: Attributes) -> str:
     """How errors name an instance: by its SOPInstanceUID, or as "this instance"."""
     uid = dataset.get("SOPInstanceUID")
     return f"instance {uid}" if uid else "this instance"

@@ -12,7 +12,7 @@ from dicomnb.errors import DecodeError
 from dicomnb.images.pixels import UNREADABLE, name_of
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
+    from dicomnb.images.headers import Attributes
 
 __all__ = ["Rescale", "modality_type", "rescale"]
 
@@ -34,7 +34,7 @@ class Rescale:
     is_given: bool = False
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Rescale:
+    def of(cls, dataset: Attributes) -> Rescale:
         """Read a data set, or the item of a functional group.
 
         Raises:
@@ -123,7 +123,7 @@ def rescale_whole(array: np.ndarray[Any, Any], by: Rescale) -> None:
         np.add(bits, kind.type(int(by.intercept) % modulus), out=bits)
 
 
-def _number(dataset: Dataset, keyword: str, default: float) -> float:
+def _number(dataset: Attributes, keyword: str, default: float) -> float:
     """A number, or the default where the attribute is absent or empty."""
     try:
         value = dataset.get(keyword)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dicomnb.images.headers import text
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
+from dicomnb.images.headers import Attributes, text
 
 __all__ = ["PRESETS", "Function", "Window", "choose", "percentiles", "window", "windows_of"]
 
@@ -130,7 +127,7 @@ def _grey(
     return np.nan_to_num(grey, nan=low).astype(np.uint8)
 
 
-def windows_of(dataset: Dataset) -> tuple[Window, ...]:
+def windows_of(dataset: Attributes) -> tuple[Window, ...]:
     """The windows that a data set, or an item of it, names; unusable ones are left out."""
     centers = _values(dataset, "WindowCenter")
     widths = _values(dataset, "WindowWidth")
@@ -230,7 +227,7 @@ def _window_of(asked: tuple[Any, ...]) -> Window:
         ) from error
 
 
-def _values(dataset: Dataset, keyword: str) -> list[float]:
+def _values(dataset: Attributes, keyword: str) -> list[float]:
     """All numbers of an attribute; NaN where a value is none."""
     found = []
     for value in text(dataset, keyword).split("\\"):

@@ -12,27 +12,29 @@ from typing import TYPE_CHECKING, Any
 from dicomnb.errors import DecodeError, GeometryError, NoDicom
 from dicomnb.images.part10 import read_instance
 from dicomnb.images.pixels import UNREADABLE
-from dicomnb.images.rescale import modality_type
 from dicomnb.limits import Limits
+from dicomnb.volumes.assembly import assembled, type_of
+from dicomnb.volumes.frames import frames_of
 from dicomnb.volumes.geometry import arrange
-from dicomnb.volumes.slices import Slice, slice_table, values_of, why_no_slice
+from dicomnb.volumes.slices import Slice, values_of, why_no_slice
 from dicomnb.volumes.stack import Stack
-from dicomnb.volumes.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy as np
 
-    from dicomnb.volumes.geometry import Arrangement
+    from dicomnb.images.part10 import PartialInstance
+    from dicomnb.images.pixels import PixelFormat
     from dicomnb.volumes.slices import Values
+    from dicomnb.volumes.volume import Volume
     from dicomnb.wire.parts import Part
 
 __all__ = ["VolumeBuilder"]
 
 
 class VolumeBuilder:
-    """Puts single-frame instances into one stack as they arrive, and makes a `Volume` of it.
+    """Puts images into one stack as they arrive, frame by frame, and makes a `Volume` of it.
 
     Uncompressed pixels are read straight into the stack, compressed ones are decoded into it
     by threads while the next instance arrives; order and rescale are then worked out in
@@ -79,32 +81,46 @@ class VolumeBuilder:
         Raises:
             NoDicom: it is not DICOM.
             DecodeError: this instance, or one before it, is cut or damaged.
-            GeometryError: it can be no slice: no pixels, many frames, colour (if strict).
+            GeometryError: it can be no slice: no pixels, colour, a whole slide (if strict).
             LimitExceeded: the volume grows too large.
         """
         instance = read_instance(part, limits=self._limits)
         try:
-            why = why_no_slice(instance)
-            one = None if why else Slice.of(instance.dataset, instance.pixels)
+            pixels = None if instance.keyword is None else instance.pixels
+            why = why_no_slice(instance.dataset, pixels)
         except UNREADABLE as error:
             raise DecodeError(f"The header of an instance is damaged: {error}") from error
-        if one is None:
+        if why or pixels is None:
             if self._strict:
                 raise GeometryError(f"{why} Pass strict=False to leave it out.")
             with self._changed:
                 self._notes.append(f"Left out: {why}")
             return
+        if pixels.is_plain and "ModalityLUTSequence" not in instance.dataset:
+            for one in self._slices_of(instance, pixels):
+                with self._place(one) as target:
+                    one.read_plain(instance, target)
+            return
+        values = values_of(instance)  # says so if there are not as many frames as there should
+        for one, decoded in zip(self._slices_of(instance, pixels), values, strict=True):
+            if pixels.is_native:
+                with self._place(one) as target:
+                    one.fill(target, decoded)
+            else:
+                self._decode_later(one, decoded)
+
+    def _slices_of(self, instance: PartialInstance, pixels: PixelFormat) -> list[Slice]:
+        """What is known of each frame, in the order of the file."""
+        try:
+            found = [Slice.of(view, pixels) for view in frames_of(instance.dataset, pixels.frames)]
+        except UNREADABLE as error:
+            raise DecodeError(f"The header of an instance is damaged: {error}") from error
         with self._changed:
-            one.arrival = self._arrived
-            self._arrived += 1
-        if instance.pixels.is_plain and "ModalityLUTSequence" not in instance.dataset:
-            with self._place(one) as target:
-                one.read_plain(instance, target)
-        elif instance.pixels.is_native:
-            with self._place(one) as target:
-                one.fill(target, values_of(instance))
-        else:
-            self._decode_later(one, values_of(instance))
+            for place, one in enumerate(found):
+                one.arrival = self._arrived
+                one.following = len(found) - place - 1
+                self._arrived += 1
+        return found
 
     def finish(self) -> Volume:
         """Wait for what is being decoded, put the slices in order and rescale them.
@@ -128,9 +144,11 @@ class VolumeBuilder:
         self._stacks.clear()
         self._slices.clear()
         stack.keep([one.place for one in chosen])
-        kind = _type_of(chosen)
+        kind = type_of(chosen)
         array = stack.convert([one.stored for one in chosen], [one.by for one in chosen], kind)
-        return _volume(array, chosen, arrangement, notes=self._notes)
+        if arrangement.axis is not None:
+            array = array.reshape(len(arrangement.axis), -1, *array.shape[1:])
+        return assembled(array, chosen, arrangement, notes=self._notes)
 
     @contextmanager
     def _place(self, one: Slice) -> Iterator[np.ndarray[Any, Any]]:
@@ -159,6 +177,8 @@ class VolumeBuilder:
         size = one.header.size
         if size not in self._stacks:
             left = None if self._expected is None else self._expected - one.arrival
+            if one.following:
+                left = max(left or 0, one.following + 1)
             few = one.header.is_localizer or bool(self._stacks)
             self._stacks[size] = Stack(
                 *size, expected=1 if few else left, bound=self._limits.pixel_bytes
@@ -195,39 +215,3 @@ class VolumeBuilder:
         if all_of_it and self._pool is not None:
             self._pool.shutdown()
             self._pool = None
-
-
-def _type_of(slices: Sequence[Slice]) -> np.dtype[Any]:
-    """The type that holds the modality values of all slices, see `modality_type`."""
-    whole = all(one.by.is_whole and one.stored.kind in "iu" for one in slices)
-    ranges = [one.by.range_of(one.low, one.high) for one in slices] if whole else [(0, 0)]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return modality_type(slices[0].stored, low, high, whole=whole)
-
-
-def _volume(
-    array: np.ndarray[Any, Any],
-    slices: Sequence[Slice],
-    arrangement: Arrangement,
-    *,
-    notes: Sequence[str],
-) -> Volume:
-    """A volume with the facts its slices agree on."""
-    report = [*notes, *arrangement.report]
-    units = {one.units for one in slices}
-    if len(units) > 1:
-        report.append(f"Slices are in different units: {', '.join(sorted(units))}.")
-    middle = slices[len(slices) // 2]
-    return Volume(
-        array=array,
-        affine=arrangement.affine,
-        units=units.pop() if len(units) == 1 else "",
-        slices=slice_table(slices, arrangement.positions),
-        frame_of_reference=middle.header.frame_of_reference,
-        report=tuple(report),
-        modality=middle.facts["Modality"],
-        title=middle.facts["SeriesDescription"],
-        photometric=middle.facts["PhotometricInterpretation"],
-        windows=middle.windows,
-        pixel_spacing=arrangement.pixel_spacing,
-    )

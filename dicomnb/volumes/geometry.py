@@ -5,18 +5,19 @@ Pure: headers in, an `Arrangement` out. Positions are LPS mm (PS3.3 C.7.6.2.1.1)
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dicomnb.errors import GeometryError, NoDicom
+from dicomnb.volumes.stacks import Stacks, one_kind, stacks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dicomnb.images.headers import SliceHeader
+    from dicomnb.volumes.axis import Axis
 
 __all__ = ["Arrangement", "arrange"]
 
@@ -39,12 +40,14 @@ class Arrangement:
     """Which slices make the volume, in which order, and where it lies.
 
     Attributes:
-        order: indices into the headers given, by increasing position along the normal.
+        order: indices into the headers given, by increasing position along the normal, stack
+            after stack.
         affine: 4×4, ``affine @ (slice, row, column, 1)`` = LPS mm of a voxel's centre; None
             where the slices have no regular geometry.
-        positions: mm along the normal of each slice in ``order``; None without geometry.
+        positions: mm along the normal of each slice of a stack; None without geometry.
         pixel_spacing: mm between rows and between columns, or None.
         report: what was set apart, is missing or is wrong, in words; empty when all is well.
+        axis: what the stacks differ in; None for one stack.
     """
 
     order: tuple[int, ...]
@@ -52,6 +55,7 @@ class Arrangement:
     positions: tuple[float, ...] | None = None
     pixel_spacing: tuple[float, float] | None = None
     report: tuple[str, ...] = ()
+    axis: Axis | None = None
 
 
 @dataclass
@@ -68,9 +72,14 @@ def arrange(headers: Sequence[SliceHeader], *, strict: bool = True) -> Arrangeme
     The normal is the cross product of the two directions of ImageOrientationPatient: for an
     axial series it points to the head, so slices run from feet to head.
 
-    Set apart and reported: localizers, and fewer than three slices of another orientation.
+    Several images at every position that differ in time, echo, weighting or the like make
+    stacks along a fourth axis, in order of its values.
+
+    Set apart and reported: localizers, fewer than three slices of another orientation, and
+    phase, real and imaginary images beside those of magnitude.
     Refused when strict: two or more stacks, mixed sizes or spacings, several frames of
-    reference, slices at the same position, missing slices, uneven spacing, tilt. Not strict,
+    reference, slices at the same position, images that vary in more than one thing beside
+    space, missing slices, uneven spacing, tilt. Not strict,
     the largest group is arranged, duplicates after the first are dropped, a tilted stack gets
     its true, sheared affine, and an uneven one none at all. Slices without position or
     orientation are put in order of InstanceNumber, with no affine, and the reason reported.
@@ -107,6 +116,7 @@ def arrange(headers: Sequence[SliceHeader], *, strict: bool = True) -> Arrangeme
         affine=result.affine,
         positions=result.positions,
         pixel_spacing=result.pixel_spacing,
+        axis=result.axis,
         report=(*findings.notes, *findings.faults),
     )
 
@@ -164,9 +174,11 @@ def _by_number(
     headers: Sequence[SliceHeader], chosen: list[int], findings: _Findings
 ) -> Arrangement:
     """Order by InstanceNumber, for want of geometry, and say so."""
-    order = sorted(chosen, key=lambda index: _number_key(headers[index]))
+    order = sorted(chosen, key=lambda index: headers[index].rank)
     numbers = [headers[index].number for index in order]
     by = "InstanceNumber" if None not in numbers else "InstanceNumber where there is one"
+    if any(headers[index].frame is not None for index in order):
+        by += " and of the numbers of their frames"
     findings.notes.append(
         "No affine: the slices have no ImagePositionPatient and ImageOrientationPatient that "
         f"make sense. They are in order of {by}."
@@ -180,8 +192,9 @@ def _by_position(
     """Order along the normal, drop duplicates, then look at the steps."""
     normal = _normal(headers[chosen[0]])
     along = {index: float(normal @ _position(headers[index])) for index in chosen}
-    order = sorted(chosen, key=lambda index: (along[index], _number_key(headers[index])))
-    order = _one_each_position(headers, order, along, findings)
+    order = sorted(chosen, key=lambda index: (along[index], headers[index].rank))
+    stacks = _stacks(headers, order, along, findings)
+    order = stacks.orders[0]
     spacing = _pair(headers[order[0]].pixel_spacing)
     if spacing is None:
         findings.notes.append("No affine: PixelSpacing is missing or makes no sense.")
@@ -191,20 +204,21 @@ def _by_position(
     if step is not None and spacing is not None:
         affine = _affine(headers[order[0]], step, spacing)
     return Arrangement(
-        order=tuple(order),
+        order=tuple(index for one in stacks.orders for index in one),
         affine=affine,
         positions=tuple(along[index] for index in order),
         pixel_spacing=spacing,
+        axis=stacks.axis,
     )
 
 
-def _one_each_position(
+def _stacks(
     headers: Sequence[SliceHeader],
     order: list[int],
     along: dict[int, float],
     findings: _Findings,
-) -> list[int]:
-    """Keep one slice a position.
+) -> Stacks:
+    """One slice a position and stack.
 
     Raises:
         GeometryError: every position has several, which differ, but by nothing that would
@@ -216,50 +230,22 @@ def _one_each_position(
             places[-1].append(index)
         else:
             places.append([index])
-    if len(places) == len(order):
-        return order
-    differing = _differing_marks(headers, places)
+    kept, words, guessed = one_kind(headers, places)
+    if words:
+        (findings.faults if guessed else findings.notes).append(words)
+        places = [[index for index in place if index in kept] for place in places]
     depth = len(places[0])
-    if depth > 1 and all(len(place) == depth for place in places) and differing:
-        return _first_of_each(headers, places, differing, findings)
+    if depth > 1 and all(len(place) == depth for place in places):
+        found = stacks_of(headers, places)
+        if found is not None:
+            findings.faults.extend(found.faults)
+            return found
     doubled = [place for place in places if len(place) > 1]
-    listed = "; ".join(_names(headers, place) for place in doubled[:3])
-    more = f"; and {len(doubled) - 3} positions more" if len(doubled) > 3 else ""
-    findings.faults.append(f"Several slices lie at the same position: {listed}{more}.")
-    return [min(place, key=lambda index: _number_key(headers[index])) for place in places]
-
-
-def _first_of_each(
-    headers: Sequence[SliceHeader],
-    places: list[list[int]],
-    differing: list[str],
-    findings: _Findings,
-) -> list[int]:
-    """Of a series in time (or echo, phase, weighting) keep the first complete stack."""
-    depth = len(places[0])
-    told = (
-        f"It has {len(places)} positions × {depth} images each, which differ in "
-        f"{', '.join(differing)}: a series of several stacks, not one."
-    )
-    for mark in differing:
-        values = [[headers[index].marks.get(mark, "") for index in place] for place in places]
-        if len(set(values[0])) == depth and all(set(row) == set(values[0]) for row in values):
-            first = min(values[0], key=_mark_key)
-            findings.faults.append(f"{told} The stack of {mark} {first} comes first.")
-            return [place[row.index(first)] for place, row in zip(places, values, strict=True)]
-    raise GeometryError(f"{told} Nothing tells one complete stack from the next.")
-
-
-def _differing_marks(headers: Sequence[SliceHeader], places: list[list[int]]) -> list[str]:
-    """The attributes that differ between images at the same position, wherever several are."""
-    found: Counter[str] = Counter()
-    for place in places:
-        marks = [headers[index].marks for index in place]
-        for mark in marks[0].keys() | marks[-1].keys():
-            if len({one.get(mark) for one in marks}) > 1:
-                found[mark] += 1
-    order = list(headers[places[0][0]].marks)
-    return sorted(found, key=lambda mark: order.index(mark) if mark in order else len(order))
+    if doubled:
+        listed = "; ".join(_names(headers, place) for place in doubled[:3])
+        more = f"; and {len(doubled) - 3} positions more" if len(doubled) > 3 else ""
+        findings.faults.append(f"Several slices lie at the same position: {listed}{more}.")
+    return Stacks([[min(place, key=lambda index: headers[index].rank) for place in places]])
 
 
 def _regular_step(
@@ -382,16 +368,3 @@ def _names(headers: Sequence[SliceHeader], indices: Iterable[int]) -> str:
     """Slices by name; of many, the first five."""
     names = [headers[index].name for index in indices]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _number_key(header: SliceHeader) -> tuple[bool, int]:
-    """By InstanceNumber, those without at the end; ties stay in order of arrival."""
-    return (header.number is None, header.number or 0)
-
-
-def _mark_key(value: str) -> tuple[int, float, str]:
-    """Numbers by value, before texts."""
-    try:
-        return (0, float(value), "")
-    except ValueError:
-        return (1, 0.0, value)

@@ -1,4 +1,4 @@
-"""One single-frame instance as a slice of a volume: what it must be, and what is kept of it."""
+"""One image as a slice of a volume: what it must be, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
+    from dicomnb.images.headers import Attributes
     from dicomnb.images.part10 import PartialInstance
     from dicomnb.images.pixels import PixelFormat
     from dicomnb.images.windows import Window
+    from dicomnb.volumes.axis import Axis
 
     Values = Callable[[], np.ndarray[Any, Any]]
 
 __all__ = ["Slice", "slice_table", "values_of", "why_no_slice"]
+
+# Columns that are there where a slice has them.
+_TOLD = ("AcquisitionDateTime", "TriggerTime", "DiffusionGradientOrientation")
+_STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
+_WHOLE_SLIDE = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
 
 @dataclass
@@ -46,6 +54,7 @@ class Slice:
         place: its number in its stack.
         low: lowest stored value.
         high: highest stored value.
+        following: how many frames of the same instance come after it.
     """
 
     header: SliceHeader
@@ -59,9 +68,10 @@ class Slice:
     place: int = -1
     low: float = 0
     high: float = 0
+    following: int = 0
 
     @classmethod
-    def of(cls, dataset: Dataset, pixels: PixelFormat) -> Slice:
+    def of(cls, dataset: Attributes, pixels: PixelFormat) -> Slice:
         """Read the header.
 
         Raises:
@@ -101,16 +111,24 @@ class Slice:
             self.low, self.high = int(values.min()), int(values.max())
 
 
-def values_of(instance: PartialInstance) -> Values:
-    """How to decode an instance whose bytes are not simply its values.
+def values_of(instance: PartialInstance) -> list[Values]:
+    """How to decode each frame of an instance whose bytes are not simply its values.
 
     Compressed bytes are read now, since the next instance will be; what is returned decodes
     them, and applies the Modality LUT if there is one. A rescale comes later, in place.
     """
     dataset, pixels = instance.dataset, instance.pixels
     if pixels.is_native:
-        return lambda: _after_table(dataset, decode(instance.whole())[0])
-    (data,) = instance.codestreams()
+        whole = instance.whole()
+        return [_native(whole, number + 1) for number in range(pixels.frames)]
+    return [_compressed(dataset, data, pixels) for data in instance.codestreams()]
+
+
+def _native(dataset: Dataset, number: int) -> Values:
+    return lambda: _after_table(dataset, decode(dataset, number)[0])
+
+
+def _compressed(dataset: Dataset, data: bytes, pixels: PixelFormat) -> Values:
     return lambda: _after_table(dataset, decode_frame(data, pixels))
 
 
@@ -124,17 +142,25 @@ def table_bits(item: Dataset) -> int:
     return int(descriptor[2]) if descriptor is not None and len(descriptor) == 3 else 16
 
 
-def why_no_slice(instance: PartialInstance) -> str | None:
-    """Why an instance is no slice of a volume, in words; None if it is one."""
-    dataset = instance.dataset
+def why_no_slice(dataset: Dataset, pixels: PixelFormat | None) -> str | None:
+    """Why an instance is no slice of a volume, nor several, in words; None if it is.
+
+    Args:
+        dataset: its header.
+        pixels: what its pixels look like, or None where it has none.
+    """
     name = name_of(dataset)
-    if instance.keyword is None:
+    kind = text(dataset, "SOPClassUID")
+    if kind == _STRUCTURES:
+        return f"{name} is a structure set: archive.structures reads its contours."
+    if pixels is None:
         return f"{name} ({text(dataset, 'Modality') or 'no modality'}) has no pixels."
-    pixels = instance.pixels
-    if pixels.frames > 1 or "SharedFunctionalGroupsSequence" in dataset:
+    if kind in _WHOLE_SLIDE or "TotalPixelMatrixColumns" in dataset:
+        return f"{name} is a whole-slide image: archive.region reads a part of it."
+    if kind in _SEGMENTATIONS:
         return (
-            f"{name} is a multi-frame image: a volume is made of single-frame ones. Use "
-            "archive.frames for its frames."
+            f"{name} is a segmentation: archive.segmentation gives its segments as labels on a "
+            "grid."
         )
     if pixels.samples > 1 or pixels.photometric == "PALETTE COLOR":
         return (
@@ -144,7 +170,7 @@ def why_no_slice(instance: PartialInstance) -> str | None:
     return None
 
 
-def units_of(dataset: Dataset, by: Rescale) -> str:
+def units_of(dataset: Attributes, by: Rescale) -> str:
     """Units of the modality values: HU, those of PET, RescaleType, or ``""``.
 
     CT is in HU unless RescaleType says otherwise (PS3.3 C.8.2.1); without any rescale its
@@ -163,28 +189,41 @@ def units_of(dataset: Dataset, by: Rescale) -> str:
     return by.unit
 
 
-def slice_table(slices: Sequence[Slice], positions: Sequence[float] | None) -> pd.DataFrame:
-    """One row a slice, in the order of the volume.
+def slice_table(
+    slices: Sequence[Slice], positions: Sequence[float] | None, axis: Axis | None
+) -> pd.DataFrame:
+    """One row a slice, in the order of the volume, stack after stack.
 
     Args:
         slices: as arranged.
-        positions: mm along the normal, or None.
+        positions: mm along the normal of the slices of a stack, or None.
+        axis: what the stacks differ in; its value stands in a column of its name.
     """
     headers = [one.header for one in slices]
-    nowhere = [float("nan")] * len(slices)
-    return pd.DataFrame(
-        {
-            "SOPInstanceUID": pd.array([header.uid for header in headers], dtype="string"),
-            "InstanceNumber": pd.array([header.number for header in headers], dtype="Int64"),
-            "Position": np.array(nowhere if positions is None else positions, dtype=np.float64),
-            "ImagePositionPatient": pd.Series(
-                [header.position for header in headers], dtype=object
-            ),
-            "SliceThickness": pd.array([one.thickness for one in slices], dtype="Float64"),
-            "RescaleSlope": np.array([one.by.slope for one in slices], dtype=np.float64),
-            "RescaleIntercept": np.array([one.by.intercept for one in slices], dtype=np.float64),
-            "AcquisitionTime": pd.array(
-                [header.marks.get("AcquisitionTime") for header in headers], dtype="string"
-            ),
-        }
-    )
+    stacks = 1 if axis is None else len(axis)
+    depth = len(slices) // stacks
+    places = [float("nan")] * depth if positions is None else list(positions)
+    columns: dict[str, Any] = {
+        "SOPInstanceUID": pd.array([header.uid for header in headers], dtype="string"),
+        "InstanceNumber": pd.array([header.number for header in headers], dtype="Int64"),
+    }
+    if any(header.frame is not None for header in headers):
+        columns["FrameNumber"] = pd.array([header.frame for header in headers], dtype="Int64")
+    columns |= {
+        "Position": np.array(places * stacks, dtype=np.float64),
+        "ImagePositionPatient": pd.Series([header.position for header in headers], dtype=object),
+        "SliceThickness": pd.array([one.thickness for one in slices], dtype="Float64"),
+        "RescaleSlope": np.array([one.by.slope for one in slices], dtype=np.float64),
+        "RescaleIntercept": np.array([one.by.intercept for one in slices], dtype=np.float64),
+        "AcquisitionTime": _marked(headers, "AcquisitionTime"),
+    }
+    for mark in _TOLD:
+        if any(mark in header.marks for header in headers):
+            columns[mark] = _marked(headers, mark)
+    if axis is not None:
+        columns[axis.keyword] = np.repeat(axis.values, depth)
+    return pd.DataFrame(columns)
+
+
+def _marked(headers: Sequence[SliceHeader], mark: str) -> Any:
+    return pd.array([header.marks.get(mark) for header in headers], dtype="string")

@@ -12,7 +12,7 @@ from dicomnb.images.rescale import Rescale, rescale_whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Stack"]
+__all__ = ["Stack", "rescaled"]
 
 _UNKNOWN = 32  # slices, where nobody says how many will come
 
@@ -118,12 +118,10 @@ class Stack:
             values = self.slice(place, stored[place])
             target = self._memory[place * wide : (place + 1) * wide].view(kind)
             target = target.reshape(self._plane)
-            if kind.kind != "f":
-                if wide != self._bytes:
-                    target[...] = values.copy()
+            if kind.kind != "f" and wide == self._bytes:
                 rescale_whole(target, by[place])
             elif not (values.dtype == kind and by[place].is_identity):
-                target[...] = values.astype(np.float64) * by[place].slope + by[place].intercept
+                target[...] = rescaled(values, by[place], kind)
         memory, self._memory = self._memory, np.empty(0, np.uint8)
         return memory.view(kind).reshape(self.count, *self._plane)
 
@@ -141,3 +139,16 @@ class Stack:
             f"The volume would take {size:,} bytes or more; the limit is {self._bound:,}. Raise "
             "it with Options(limits=Limits(pixel_bytes=…))."
         )
+
+
+def rescaled(
+    values: np.ndarray[Any, Any], by: Rescale, kind: np.dtype[Any]
+) -> np.ndarray[Any, Any]:
+    """Rescale one slice into a new array of a type that holds the results."""
+    if kind.kind == "f":
+        if by.is_identity:
+            return values.astype(kind)
+        return (values.astype(np.float64) * by.slope + by.intercept).astype(kind)
+    result = values.astype(kind)
+    rescale_whole(result, by)
+    return result

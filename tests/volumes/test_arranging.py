@@ -168,8 +168,10 @@ def test_several_in_time():
     )
     for number_, ds in enumerate(made):
         ds.InstanceNumber, ds.SOPInstanceUID = number_ + 1, f"1.2.{number_}"
-    found = both(made, "4 positions × 2 images each, which differ in TemporalPositionIdentifier")
-    assert found.order == (0, 1, 2, 3)
+    found = arrange(headers(made))
+    assert found.order == tuple(range(8))
+    assert str(found.axis) == "TemporalPositionIdentifier 1, 2"
+    assert len(found.positions) == 4
     for ds in made:
         ds.ImageType = ["A", str(ds.InstanceNumber)]
         del ds.TemporalPositionIdentifier

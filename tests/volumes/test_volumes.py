@@ -445,13 +445,11 @@ def test_no_slices():
         Columns=24,
         NumberOfFrames=None,
     )
-    many = instance(phantom(3))
     palette = instance(phantom(1)[0], PhotometricInterpretation="PALETTE COLOR")
     report = instance(phantom(1)[0], Modality="SR")
     del report.PixelData
     cases = [
         (rgb, "in colour .* archive.frames"),
-        (many, "multi-frame .* archive.frames"),
         (palette, "in colour"),
         (report, r"\(SR\) has no pixels"),
     ]
@@ -463,8 +461,6 @@ def test_no_slices():
         assert "Left out" in volume.report[0]
         with pytest.raises(GeometryError, match="No instance is a slice"):
             build([odd], strict=False)
-    with pytest.raises(GeometryError, match="multi-frame"):
-        build([real_files.read("emri_small.dcm")])
 
 
 def test_damage_in_a_thread_is_raised():
