@@ -221,11 +221,15 @@ def presentation(array: np.ndarray[Any, Any], dataset: Dataset) -> np.ndarray[An
         index = np.rint(np.arange(256) * ((count - 1) / 255)).astype(np.int64)
         entries, bits = look_up(index, tables[0], dataset)
         return (entries.astype(np.int64) * 255 // ((1 << bits) - 1)).astype(np.uint8)[grey]
-    inverse = (
+    return 255 - grey if is_inverse(dataset) else array
+
+
+def is_inverse(dataset: Dataset) -> bool:
+    """Whether low values are to be bright: MONOCHROME1, shape INVERSE, or both."""
+    return (
         text(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
         or text(dataset, "PresentationLUTShape").upper() == "INVERSE"
     )
-    return 255 - grey if inverse else array
 
 
 def _grey(array: np.ndarray[Any, Any], chosen: Window) -> np.ndarray[Any, Any]:

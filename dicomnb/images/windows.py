@@ -33,6 +33,15 @@ class Window(NamedTuple):
     explanation: str = ""
     function: Function = "LINEAR"
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values that become black and white; of a sigmoid, those of its middle slope."""
+        if self.function == "LINEAR":
+            middle, half = self.center - 0.5, (self.width - 1) / 2
+        else:
+            middle, half = self.center, self.width / 2
+        return middle - half, middle + half
+
     def __str__(self) -> str:
         numbers = f"C {self.center:.5g}  W {self.width:.5g}".replace("-", "−")
         return f"{self.explanation} {numbers}" if self.explanation else numbers

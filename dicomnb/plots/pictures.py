@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydicom import Dataset
 
+from dicomnb.images.colour import has_supplemental_palette
 from dicomnb.images.decode import decode, frame_numbers
-from dicomnb.images.display import display, modality, window_of
+from dicomnb.images.display import display, is_inverse, modality, rescale_of, voi_table, window_of
 from dicomnb.images.functional import functional
-from dicomnb.images.headers import numbers, text
+from dicomnb.images.headers import number, numbers, text
 from dicomnb.images.pixels import PixelFormat
-from dicomnb.images.rescale import Rescale
 from dicomnb.images.windows import choose, window
+from dicomnb.plots.drawing import OPPOSITE
 from dicomnb.volumes.slices import units_of
 from dicomnb.volumes.volume import Volume
 
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Asked = str | tuple[Any, ...] | None
 
-__all__ = ["OPPOSITE", "Pictures", "pictures_of"]
+__all__ = ["Letters", "Pictures", "in_words", "pictures_of"]
 
-#: Each letter of the patient's sides to the one across.
-OPPOSITE = str.maketrans("RLAPSIHF", "LRPAISFH")
+#: The patient's sides at top, right, bottom and left; ``""`` where they are not known.
+Letters = tuple[str, str, str, str]
+_UNKNOWN: Letters = ("", "", "", "")
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,15 @@ class Pictures:
         draw: index, from 0, to uint8 (rows, columns) or (rows, columns, 3).
         values: index, from 0, to the values before any window.
         title: of the whole.
-        label: how its window is described; given an index.
+        shown: how one is shown, in words, its window as a rule; given an index.
+        window: that one is shown with, or None: colour, or a look-up table; given an index.
         aspect: height of a pixel over its width.
-        edges: letters at right and bottom, or ``""``.
+        spacing: mm between rows and between columns, or None.
+        letters: the sides of one; given an index.
         units: of the values.
+        inverse: low values are bright.
+        note: what to say beside a length: projections are measured at their detector.
+        times: ms that each is shown for, where the images are a cine; else empty.
     """
 
     count: int
@@ -57,10 +64,15 @@ class Pictures:
     draw: Callable[[int], Array]
     values: Callable[[int], Array]
     title: str = ""
-    label: Callable[[int], str] = lambda _: ""
+    shown: Callable[[int], str] = lambda _: ""
+    window: Callable[[int], Window | None] = lambda _: None
     aspect: float = 1.0
-    edges: tuple[str, str] = ("", "")
+    spacing: tuple[float, float] | None = None
+    letters: Callable[[int], Letters] = lambda _: _UNKNOWN
     units: str = ""
+    inverse: bool = False
+    note: str = ""
+    times: tuple[float, ...] = ()
 
     def place(self, *, frame: int | None = None, index: int | None = None) -> int:
         """The index, from 0, of the picture that is meant.
@@ -95,6 +107,13 @@ class Pictures:
         if not -self.count <= place < self.count:
             raise IndexError(f"There is no slice {index}: indices run from 0 to {self.count - 1}.")
         return place % self.count
+
+
+def in_words(units: str) -> str:
+    """Units as one writes them: those of PET are defined terms (PS3.3 C.8.9.1.1.3)."""
+    return {"BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "PROPCNTS": "counts"}.get(
+        units, units
+    )
 
 
 def pictures_of(what: Any, *, window: Asked = None, alike: bool = False) -> Pictures:
@@ -148,12 +167,17 @@ def _of_array(array: Array, window: Asked, *, noun: str) -> Pictures:
         noun=noun,
         draw=lambda place: _grey(array[place], chosen),
         values=array.__getitem__,
-        label=lambda _: str(chosen),
+        shown=lambda _: str(chosen),
+        window=lambda _: chosen,
     )
 
 
 def _of_volume(volume: Volume, window: Asked) -> Pictures:
     """The slices of a volume, all with one window."""
+    if volume.array.ndim != 3:
+        raise TypeError(
+            f"This volume has {len(volume.array)} stacks of slices: choose one, with volume.at(0)."
+        )
     chosen = choose(volume.array, window, named=volume.windows, modality=volume.modality)
     inverse = volume.photometric == "MONOCHROME1"
 
@@ -162,7 +186,8 @@ def _of_volume(volume: Volume, window: Asked) -> Pictures:
         return 255 - grey if inverse else grey
 
     spacing = volume.spacing[1:] if volume.spacing else volume.pixel_spacing
-    letters = volume.orientation
+    to, units = volume.orientation, in_words(volume.units)
+    letters = _around(to[2], to[1]) if to else _UNKNOWN
     return Pictures(
         count=len(volume),
         first=0,
@@ -170,10 +195,13 @@ def _of_volume(volume: Volume, window: Asked) -> Pictures:
         draw=draw,
         values=volume.array.__getitem__,
         title=" · ".join(part for part in (volume.modality, volume.title) if part),
-        label=lambda _: f"{chosen} {volume.units}".rstrip(),
+        shown=lambda _: f"{chosen} {units}".rstrip(),
+        window=lambda _: chosen,
         aspect=spacing[0] / spacing[1] if spacing else 1.0,
-        edges=(letters[2], letters[1]) if letters else ("", ""),
-        units=volume.units,
+        spacing=(spacing[0], spacing[1]) if spacing else None,
+        letters=lambda _: letters,
+        units=units,
+        inverse=inverse,
     )
 
 
@@ -190,8 +218,9 @@ def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
     def values(place: int) -> Array:
         return modality(stored(place), dataset, frame=place + 1) if is_grey else stored(place)
 
-    units = units_of(dataset, Rescale.of(dataset))
-    by_table = window is None and bool(dataset.get("VOILUTSequence"))
+    units = in_words(units_of(dataset, rescale_of(dataset)))
+    is_coloured = has_supplemental_palette(dataset)
+    by_table = voi_table(dataset, window=window) is not None
     if alike and is_grey and not by_table:
         middle = pixels.frames // 2
         window = window_of(values(middle), dataset, window=window, frame=middle + 1)
@@ -199,13 +228,19 @@ def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
     def draw(place: int) -> Array:
         return display(dataset, stored(place), frame=place + 1, window=window)
 
-    def label(place: int) -> str:
-        if by_table or not is_grey:
-            return "VOI LUT" if by_table and is_grey else ""
-        chosen = window_of(values(place), dataset, window=window, frame=place + 1)
+    def window_at(place: int) -> Window | None:
+        if by_table or not is_grey or is_coloured:
+            return None
+        return window_of(values(place), dataset, window=window, frame=place + 1)
+
+    def shown(place: int) -> str:
+        chosen = window_at(place)
+        if chosen is None:
+            return "" if not is_grey else "VOI LUT" if by_table else "supplemental palette"
         return f"{chosen} {units}".rstrip()
 
     parts = (text(dataset, "Modality"), text(dataset, "SeriesDescription"))
+    spacing, aspect, note = _spacing(dataset)
     return Pictures(
         count=pixels.frames,
         first=1,
@@ -213,41 +248,72 @@ def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
         draw=draw,
         values=values,
         title=" · ".join(part for part in parts if part),
-        label=label,
-        aspect=_aspect(dataset),
-        edges=_edges(dataset),
+        shown=shown,
+        window=window_at,
+        aspect=aspect,
+        spacing=spacing,
+        letters=lambda place: _letters(dataset, place + 1),
         units=units,
+        inverse=is_inverse(dataset),
+        note=note,
+        times=frame_times(dataset, pixels.frames),
     )
+
+
+def frame_times(dataset: Dataset, frames: int) -> tuple[float, ...]:
+    """Ms that each frame is shown for, as the cine module tells (PS3.3 C.7.6.5); else none.
+
+    FrameTime or FrameTimeVector, whichever FrameIncrementPointer names, else a rate.
+    """
+    if frames < 2:
+        return ()
+    vector = numbers(dataset, "FrameTimeVector", frames)
+    if vector and min(vector[1:]) > 0:  # each is the time since the frame before
+        return (*vector[1:], vector[-1])
+    time = number(dataset, "FrameTime")
+    if time and time > 0:
+        return (time,) * frames
+    for keyword in ("RecommendedDisplayFrameRate", "CineRate"):
+        rate = number(dataset, keyword)
+        if rate and rate > 0:
+            return (1000 / rate,) * frames
+    return ()
 
 
 def _grey(values: Array, chosen: Window) -> Array:
     return window(values, chosen.center, chosen.width, function=chosen.function)
 
 
-def _aspect(dataset: Dataset) -> float:
-    """Height of a pixel over its width, from whatever attribute tells."""
+def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, float, str]:
+    """Mm between rows and columns or None, the height of a pixel over its width, and a note."""
     measures = functional(dataset, "PixelMeasuresSequence", frame=1)
-    for item, keyword in (
-        (measures, "PixelSpacing"),
-        (dataset, "PixelSpacing"),
-        (dataset, "ImagerPixelSpacing"),
-        (dataset, "PixelAspectRatio"),
+    for item, keyword, note in (
+        (measures, "PixelSpacing", ""),
+        (dataset, "PixelSpacing", ""),
+        (dataset, "ImagerPixelSpacing", "at the detector"),
+        (dataset, "NominalScannedPixelSpacing", "of the scan"),
     ):
         pair = numbers(item, keyword, 2) if item is not None else None
         if pair and min(pair) > 0:
-            return pair[0] / pair[1]
-    return 1.0
+            return (pair[0], pair[1]), pair[0] / pair[1], note
+    ratio = numbers(dataset, "PixelAspectRatio", 2)
+    return None, ratio[0] / ratio[1] if ratio and min(ratio) > 0 else 1.0, ""
 
 
-def _edges(dataset: Dataset) -> tuple[str, str]:
-    """Where in the patient columns (at the right edge) and rows (at the bottom) go to."""
-    plane = functional(dataset, "PlaneOrientationSequence", frame=1)
+def _letters(dataset: Dataset, frame: int) -> Letters:
+    """The sides of a frame, from its orientation or from what somebody wrote down."""
+    plane = functional(dataset, "PlaneOrientationSequence", frame=frame)
     found = numbers(dataset if plane is None else plane, "ImageOrientationPatient", 6)
     if found is None:
         right, _, bottom = text(dataset, "PatientOrientation").partition("\\")
-        return (right[:1], bottom[:1])
+        return _around(right[:1], bottom[:1])
     letters = []
     for direction in (found[:3], found[3:]):
         axis = int(np.abs(direction).argmax())
         letters.append(("LR", "PA", "SI")[axis][int(direction[axis] < 0)])
-    return (letters[0], letters[1])
+    return _around(*letters)
+
+
+def _around(right: str, bottom: str) -> Letters:
+    """All four sides, given where columns and rows go to."""
+    return (bottom.translate(OPPOSITE), right, bottom, right.translate(OPPOSITE))
