@@ -108,11 +108,20 @@ class Retrieving(Connected):
             limits=self.options.limits,
         )
 
-    def volume(self, ref: Any, *, strict: bool = True, progress: Telling = None) -> Volume:
+    def volume(
+        self,
+        ref: Any,
+        *,
+        values: Literal["modality", "suv", "suv_lbm", "suv_bsa"] = "modality",
+        strict: bool = True,
+        progress: Telling = None,
+    ) -> Volume:
         """A series of single-frame slices as one array with its geometry.
 
         Args:
             ref: a series, or a table of instances of one series.
+            values: ``"modality"`` values (HU for CT), or of PET ``"suv"``, ``"suv_lbm"`` or
+                ``"suv_bsa"``: by body weight, lean body mass or body surface area.
             strict: False returns the best volume there is when the slices are not one regular
                 stack; ``volume.report`` then says what was wrong.
 
@@ -124,16 +133,19 @@ class Retrieving(Connected):
             GeometryError: gaps, duplicates, other orientations, a tilted gantry; names them.
             ProtocolError: the server sent an instance of another series.
             RefError: ``ref`` is more than one series.
+            UnitsError: SUV cannot be known; names every reason.
         """
         from dicomnb.transfer.reading import read_plan, volume
+        from dicomnb.transfer.suv import in_suv, normalisation
 
+        by = normalisation(values)
         refs = refs_of(ref, base=self.source.address)
         if not refs or len({one.at("series") for one in refs if one.series}) != 1:
             raise RefError("A volume is made of one series: give a series, or its instances.")
         told = ref.get("NumberOfSeriesRelatedInstances") if isinstance(ref, pd.Series) else None
         plan = read_plan(self.source, refs, told=None if pd.isna(told) else told)
         with telling(progress, "volume") as tell:
-            return volume(
+            found = volume(
                 self.source,
                 plan,
                 strict=strict,
@@ -141,6 +153,7 @@ class Retrieving(Connected):
                 limits=self.options.limits,
                 tell=tell,
             )
+        return found if by is None else in_suv(self.source, found, refs[0], by=by)
 
     def rendered(
         self,

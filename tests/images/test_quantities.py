@@ -279,6 +279,21 @@ def test_suv_of_an_archive(demo_folder):
         archive.frames(ct, window="lung")
 
 
+def test_a_volume_in_suv(demo_folder):
+    archive = dn.connect(demo_folder)
+    series = archive.series(Modality="PT").iloc[0]
+    plain, found = archive.volume(series), archive.volume(series, values="suv_bsa")
+    header = archive.dataset(archive.instances(series).iloc[0], pixels=False)
+    expected = plain.array * uptake(header, by="bsa").factor
+    np.testing.assert_allclose(found.array, expected, rtol=1e-5)
+    assert (found.units, found.dtype) == ("cm2/ml", np.float32)
+    np.testing.assert_array_equal(found.affine, plain.affine)
+    with pytest.raises(ValueError, match=r"'hounsfield'.*modality, suv"):
+        archive.volume(series, values="hounsfield")
+    with pytest.raises(UnitsError, match="not PT"):
+        archive.volume(archive.series(Modality="CT").iloc[1], values="suv", strict=False)
+
+
 def _seconds(time):
     return int(time[:2]) * 3600 + int(time[2:4]) * 60 + float(time[4:])
 

@@ -251,6 +251,28 @@ def test_a_dose_on_another_grid_is_read_where_the_image_is():
     assert same[~ties].all()
 
 
+def test_contours_lie_on_their_slice():
+    one = volume()
+    ring = [(10, 20), (10, 30), (20, 30)]  # rows and columns
+    in_mm = [tuple(one.position(5, row, column)) for row, column in ring]
+    between = [tuple(one.position(5.4, row, column)) for row, column in ring]
+    structures = {"lung": [in_mm], "nodule": [between], "box": [np.array(ring)], "none": [in_mm]}
+    structures["none"] = [[tuple(one.position(9, row, column)) for row, column in ring]]
+    ax = plots.overlay(one, structures, index=5)
+    told = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert told == ["lung", "nodule", "box", "none (not here)"]
+    for lines in ax.collections[:3]:
+        (segment,) = lines.get_segments()
+        np.testing.assert_allclose(segment, [(20, 10), (30, 10), (30, 20), (20, 10)], atol=1e-9)
+    assert len(ax.images) == 1  # lines only
+    plain = plots.overlay(np.zeros((40, 50)), [np.array(ring)])
+    assert plain.get_legend() is None
+    with pytest.raises(TypeError, match="rows and columns"):
+        plots.overlay(np.zeros((40, 50)), [in_mm])
+    with pytest.raises(ValueError, match="not contours"):
+        plots.overlay(one, [in_mm], style="heat")
+
+
 def test_overlays_that_cannot_be():
     one = volume()
     for layer, options, error, told in (
@@ -261,7 +283,7 @@ def test_overlays_that_cannot_be():
         (one.array > 0, {"alpha": 2}, ValueError, "alpha=2"),
         (one.array * 1.0, {"range": (5, 1)}, ValueError, "lower one first"),
         (one.array * 1.5, {"style": "fill"}, TypeError, "whole numbers"),
-        ({"a": one.array, "b": one.array}, {"style": "heat"}, ValueError, "one layer, not 2"),
+        ({"a": one.array, "b": one.array}, {"style": "heat"}, ValueError, "of values, not 2 of"),
         (volume(frame_of_reference="9.9"), {}, GeometryError, "different frames of reference"),
     ):
         with pytest.raises(error, match=told):
