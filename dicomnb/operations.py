@@ -269,6 +269,7 @@ def _telling(
                 bar.total = done + state.pending or None
                 if state.failure:
                     bar.set_postfix_str(f"{state.failure} failed", refresh=False)
+                bar.set_description(state.method or label, refresh=False)
                 bar.n = done
                 bar.refresh()
 

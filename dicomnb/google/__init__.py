@@ -11,7 +11,7 @@
 
 What is asked about is given by its name, by an address, or as an `Archive` of a store: the
 dataset of a store's archive is that store's dataset. ``auth=`` and ``options=`` are those of
-`dicomnb.connect`; an archive brings its own.
+`dicomnb.connect`; an archive brings its own, and may also stand as ``auth=`` for another name.
 """
 
 from __future__ import annotations

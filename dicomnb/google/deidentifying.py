@@ -1,4 +1,4 @@
-"""De-identification into another store."""
+"""De-identification into a new store."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ def deidentify(
     auth: Any = None,
     options: Options | None = None,
 ) -> Operation:
-    """Copy a store into another, without what identifies patients.
+    """Copy a store into a new one, without what identifies patients.
 
     Args:
         store: the store's name, or an `Archive`; it stays as it is.
-        to: the other store's name; it must be there.
+        to: the new store's name, in a dataset of the same location; it is made, and must not
+            be there yet.
         config: a profile, or what `configuration` or the API's own documents make:
             ``"basic"`` follows PS3.15's Basic Application Level Confidentiality Profile,
             ``"minimal"`` keeps only what a valid data set needs, ``"contents"`` looks for
@@ -58,7 +59,7 @@ def deidentify(
 
     Raises:
         RefError: ``to`` is no store, or the same one.
-        BadQuery: an unknown profile.
+        BadQuery: an unknown profile; or ``to`` is there already.
     """
     body: dict[str, Any] = {"config": dict(_settings(config))}
     if only is not None:

@@ -38,7 +38,7 @@ def datasets(where: Any, *, auth: Any = None, options: Options | None = None) ->
 
     Args:
         where: ``projects/P/locations/L``, or anything in it, or an `Archive`.
-        auth: as for `dicomnb.connect`.
+        auth: as for `dicomnb.connect`, or an `Archive` to ask through.
         options: as for `dicomnb.connect`.
 
     Returns:

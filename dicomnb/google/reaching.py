@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.archive import Archive
-from dicomnb.errors import Unsupported
+from dicomnb.errors import RefError, Unsupported
 from dicomnb.options import Options
 from dicomnb.web.client import WebSource
 from dicomnb.web.google_api import GoogleApi
@@ -32,6 +32,8 @@ def reached(
     Args:
         what: a name, an address, or an `Archive` of a store.
         kind: what is meant: the thing itself, or what it lies in.
+        auth: as for `dicomnb.connect`, or an `Archive` whose connection is used.
+        options: as for `dicomnb.connect`.
 
     Raises:
         RefError: a malformed name.
@@ -40,25 +42,37 @@ def reached(
     if isinstance(what, Archive):
         if auth is not None or options is not None:
             raise TypeError("An archive brings its own auth= and options=: leave them out.")
-        source = what.source
-        api = source.google_api() if isinstance(source, WebSource) else None
-        if api is None:
-            raise Unsupported(f"{source.address} is no store of Google's: it has no such calls.")
-        yield api, name_in(source.address, kind)
+        yield _api_of(what), name_in(what.source.address, kind)
         return
     if not isinstance(what, str):
         raise TypeError(
             f"Give the {kind}'s name (projects/…), its address, or an Archive, "
             f"not a {type(what).__name__}."
         )
-    options = options or Options()
     name = name_in(what, kind)
     root = what.strip().partition("/projects/")[0] if _URL.match(what.strip()) else None
+    if isinstance(auth, Archive):
+        api = _api_of(auth)
+        if options is not None:
+            raise TypeError("An archive brings its own options=: leave them out.")
+        if root not in (None, api.root):
+            raise RefError(f"{what!r} is not of the API that the archive is connected to.")
+        yield api, name
+        return
+    options = options or Options()
     api = GoogleApi.at(api_root_of(root or options.api_root), auth=auth, options=options)
     try:
         yield api, name
     finally:
         api.close()
+
+
+def _api_of(archive: Archive) -> GoogleApi:
+    source = archive.source
+    api = source.google_api() if isinstance(source, WebSource) else None
+    if api is None:
+        raise Unsupported(f"{source.address} is no store of Google's: it has no such calls.")
+    return api
 
 
 def ended(

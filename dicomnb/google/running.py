@@ -30,14 +30,12 @@ _COLUMNS = {
 }
 
 
-def operation(
-    name: str, *, archive: Any = None, auth: Any = None, options: Options | None = None
-) -> Operation:
+def operation(name: str, *, auth: Any = None, options: Options | None = None) -> Operation:
     """An operation by its name: to wait for it, to cancel it, to see what became of it.
 
     Args:
         name: ``projects/P/locations/L/datasets/D/operations/N``.
-        archive: an `Archive` to ask through, in place of ``auth`` and ``options``.
+        auth: as for `dicomnb.connect`, or an `Archive` to ask through.
 
     Raises:
         RefError: the name is not an operation's.
@@ -46,7 +44,7 @@ def operation(
     where, found, identifier = name.rpartition("/operations/")
     if not found or not identifier or "/" in identifier:
         raise RefError(f"{name!r} is no operation: projects/P/locations/L/datasets/D/operations/N.")
-    with reached(archive or where, "dataset", auth=auth, options=options) as (api, _):
+    with reached(where, "dataset", auth=auth, options=options) as (api, _):
         path = name.strip()[name.strip().index("projects/") :]
         return api.operation(api.call("GET", path_of(path)))
 

@@ -52,6 +52,11 @@ def test_a_name_an_address_and_an_archive_mean_the_same(here, archive):
         assert len(connected.studies()) == 3
     with pytest.raises(TypeError, match="brings its own"):
         dn.google.stores(archive, auth=keywords["auth"])
+    pd.testing.assert_frame_equal(dn.google.stores(DATASET, auth=archive), by_name)
+    with pytest.raises(TypeError, match="its own options"):
+        dn.google.stores(DATASET, auth=archive, options=keywords["options"])
+    with pytest.raises(dn.RefError, match="not of the API"):
+        dn.google.stores(f"https://healthcare.googleapis.com/v1/{DATASET}", auth=archive)
     with pytest.raises(TypeError, match="not a int"):
         dn.google.stores(5)
     folder = dn.connect(Path(real_file("CT_small.dcm")).parent)
@@ -160,7 +165,7 @@ def test_deleting_hands_back_what_goes_on(here, archive):
     assert listed["Success"].tolist() == [1] * 3
     assert str(listed["Created"].dtype) == "datetime64[ns, UTC]"
     assert (listed["Ended"] >= listed["Created"]).all()
-    found = dn.google.operation(listed["Name"].iloc[0], archive=archive)
+    found = dn.google.operation(listed["Name"].iloc[0], auth=archive)
     assert found.done
 
 
