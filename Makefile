@@ -10,7 +10,7 @@ endif
 PYTEST := $(BIN)/python -m pytest
 BUILD := build
 
-.PHONY: help demo lab notebooks test test-long check format services clean
+.PHONY: help demo lab notebooks test test-long bench check format services clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,10 @@ test: $(VENV)/.test services  ## the tests and the notebooks, under ten minutes
 test-long: $(VENV)/.test services  ## fuzzing, kills, soak, and the lowest versions
 	$(PYTEST) -m long tests
 	sh tests/lowest.sh
+
+bench: $(VENV)/.test services  ## speed beside the peers, as a table and build/bench/bench.json
+	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.against_orthanc
 
 check: $(VENV)/.test  ## style, types and the direction of imports
 	$(BIN)/ruff check .
