@@ -50,9 +50,9 @@ class Changing(Connected):
                 ``"single"``, each as the whole body of a request, which Google and some others
                 take. A server that does not is `Unsupported`: no other form is tried.
             raise_on_failure: raise `StoreError`, which holds the table, if any failed.
-            retry: the table of an earlier store: what failed is sent again, files from where
-                they are, data sets and bytes if ``what`` gives them again. The result is that
-                table with the new outcomes.
+            retry: the table of an earlier store: what failed, conflicts too, is sent again, files
+                from where they are, data sets and bytes if ``what`` gives them again. The
+                result is that table with the new outcomes.
             progress: True for a bar, or a function that is told `Progress`.
             cancel: a token that stops it; `Cancelled` has the outcomes so far as ``table``.
 

@@ -40,6 +40,8 @@ def again(table: pd.DataFrame, given: Iterable[Item]) -> tuple[list[int], list[I
         ValueError: the table is not that of a store.
     """
     _check(table)
+    if "Encoding" in table.columns:
+        raise ValueError("retry= has the table of store_images: give it, and the images, to that.")
     held: dict[str | None, deque[Item]] = defaultdict(deque)
     for one in given:
         held[one.identity.instance].append(one)

@@ -96,6 +96,7 @@ _VISIBLE_LIGHT = {
 }
 """Modality → SOP Class of a single picture by visible light."""
 _PAGE_NUMBERS = 0x00182001
+_SERIES_AND_INSTANCE = ("0020000E", "00080018")
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
@@ -224,8 +225,10 @@ def _row_of(ref: Ref, source: Source) -> Mapping[str, Any]:
             found = [row for page in rows for row in msgspec.json.decode(page.rows)]
         if not found:
             raise NotFound(f"There is no instance of {ref.path} to take identifiers from.")
-        uids = [(found[0].get(tag) or {}).get("Value") for tag in ("0020000E", "00080018")]
-        ref = Ref(ref.study, *(str((uid or [ref.series])[0]) for uid in uids))
+        series, instance = (
+            ((found[0].get(tag) or {}).get("Value") or [None])[0] for tag in _SERIES_AND_INSTANCE
+        )
+        ref = Ref(ref.study, series or ref.series, instance)
     pages = source.metadata(ref)
     with closed_after(pages):
         rows_of = [row for page in pages for row in msgspec.json.decode(page.rows)]

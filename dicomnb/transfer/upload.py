@@ -52,6 +52,8 @@ OUTCOME_COLUMNS = {
 
 _FOR_ALL = (AuthError, NotFound, OriginRefused, Unsupported)
 """Errors that every other batch would meet as well."""
+_TOO_LARGE = 413
+"""The request is: halves of it may not be, nor may other instances."""
 _UNSENDABLE = (DicomnbError, OSError, TypeError, ValueError)
 """What making one upload may raise: it costs its row, not the batch."""
 
@@ -185,8 +187,16 @@ class _Sending:
         try:
             outcomes = self._source.store(uploads, study=self._study, cancel=cancel, **options)
         except DicomWebError as error:
-            self.refused.append(error)
-            self._in_a_row += 1
+            if error.status == _TOO_LARGE and len(uploads) > 1:
+                half = len(uploads) // 2
+                self._send(places[:half], uploads[:half], form, cancel)
+                self._send(places[half:], uploads[half:], form, cancel)
+                return
+            if error.status == _TOO_LARGE:
+                self.is_answered = True  # of this one instance
+            else:
+                self.refused.append(error)
+                self._in_a_row += 1
             outcomes = [Outcome("failed", reason=str(error)) for _ in uploads]
         except Cancelled:
             for place in places:

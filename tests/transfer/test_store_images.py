@@ -375,6 +375,8 @@ def test_what_failed_is_made_again_under_its_uids(folder: dn.Archive, tmp_path: 
     assert after["SOPInstanceUID"].tolist() == table["SOPInstanceUID"].tolist()
     assert after["SeriesInstanceUID"].nunique() == 1
     assert len(folder.instances()) == 2
+    with pytest.raises(ValueError, match="table of store_images"):
+        folder.store(retry=table)
     with pytest.raises(ValueError, match="1 images"):
         folder.store_images([GREY], retry=table)
 

@@ -104,3 +104,20 @@ def test_one_at_a_time_and_metadata_only_of_images(raw: Callable[..., Raw]) -> N
     with pytest.raises(TypeError, match="no metadata"):
         source(server.url).store([FileUpload(CT)], form="json")
     assert server.requests == []
+
+
+def test_what_is_too_large_a_request_is_sent_in_halves(raw: Callable[..., Raw]) -> None:
+    """One instance that is too large by itself costs its own row."""
+    files = [CT, MR, real_file("693_UNCR.dcm"), real_file("rtplan.dcm"), real_file("JPEG2000.dcm")]
+    too_large = str(dcmread(files[2]).SOPInstanceUID)
+
+    def answer(request: Any) -> bytes:
+        sent = uids(request)
+        if len(sent) > 2 or too_large in (uid for _, uid in sent):
+            return response(b"too large", status=413, kind="text/plain")
+        return response(xml_of(stored=sent, namespace=True))
+
+    server = raw(answer)
+    table = Archive(source(server.url), options=dn.Options()).store(files)
+    assert table["Outcome"].tolist() == ["stored", "stored", "failed", "stored", "stored"]
+    assert "larger than the server takes" in table["Reason"][2]
