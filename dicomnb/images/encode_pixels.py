@@ -60,8 +60,13 @@ def encode(array: np.ndarray[Any, Any], *, encoding: Encoding = "rle") -> CodedI
     is_signed = values.dtype.kind == "i"
     size = Dataset()
     size.Rows, size.Columns = int(frames.shape[1]), int(frames.shape[2])
-    coded = describe([_ENCODERS[encoding](np.ascontiguousarray(one)) for one in frames], given=size)
-    return replace(coded, signed=is_signed)
+    try:
+        streams = [_ENCODERS[encoding](np.ascontiguousarray(one)) for one in frames]
+    except (RuntimeError, ValueError) as error:
+        raise DecodeError(
+            f"An array of shape {array.shape} cannot be encoded as {ENCODINGS[encoding]}: {error}."
+        ) from error
+    return replace(describe(streams, given=size), signed=is_signed)
 
 
 def png(data: bytes) -> PIL.Image.Image | None:
@@ -127,7 +132,7 @@ def _rle(frame: np.ndarray[Any, Any]) -> bytes:
     segments = []
     for sample in range(samples.shape[2]):
         for byte in range(size):
-            packed = packbits_encode(np.ascontiguousarray(planes[:, :, sample, byte]), axis=-1)
+            packed = packbits_encode(planes[:, :, sample, byte].copy(), axis=-1)
             segments.append(bytes(packed) + b"\0" * (len(packed) % 2))
     offsets = [64]
     for segment in segments[:-1]:

@@ -105,11 +105,13 @@ def upload(
         sending.note_rest(items, "not sent: the store was stopped")
         _keep(error, sending.table())
         raise
-    if sending.refused and not sending.is_answered:
-        raise sending.refused[0]
     if sending.refused:
         sending.note_rest(items, f"not sent, since others were refused: {sending.refused[-1]}")
-    return sending.table()
+    table = sending.table()
+    if sending.refused and not sending.is_answered:
+        _keep(sending.refused[0], table)
+        raise sending.refused[0]
+    return table
 
 
 def _keep(error: BaseException, table: pd.DataFrame) -> None:

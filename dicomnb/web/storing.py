@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -67,7 +67,7 @@ class Batch:
         self.places: list[int] = []
         parts: list[Outgoing] = []
         for place, upload in enumerate(uploads):
-            made = (known or {}).get(place) or _outgoing(upload, form)
+            made = (known or {}).get(place) or _outgoing(upload, form, place)
             if isinstance(made, Outcome):
                 self._outcomes.append(made)
                 continue
@@ -115,10 +115,10 @@ def not_in_this_form(error: Unsupported, form: StoreForm) -> Unsupported:
     )
 
 
-def _outgoing(upload: Upload, form: StoreForm) -> tuple[Sent, Outgoing] | Outcome:
+def _outgoing(upload: Upload, form: StoreForm, place: int) -> tuple[Sent, Outgoing] | Outcome:
     """An upload as a part, or why it is not sent."""
     if form == "json":
-        return _outgoing_image(upload)
+        return _outgoing_image(upload, place)
     identity = identity_of(upload)
     if isinstance(identity, Outcome):
         return identity
@@ -128,7 +128,7 @@ def _outgoing(upload: Upload, form: StoreForm) -> tuple[Sent, Outgoing] | Outcom
         return Outcome("failed", *identity, reason=f"cannot be read: {error.strerror or error}")
 
 
-def _outgoing_image(upload: Upload) -> tuple[Sent, Outgoing]:
+def _outgoing_image(upload: Upload, place: int) -> tuple[Sent, Outgoing]:
     """The pixels of an image; its Content-Location joins them with the metadata."""
     if not isinstance(upload, ImageUpload):
         raise TypeError(f"{upload.name} has no metadata to be sent as JSON.")
@@ -136,11 +136,7 @@ def _outgoing_image(upload: Upload) -> tuple[Sent, Outgoing]:
     identity = Sent(*(one[0] for one in values))
     syntax = upload.transfer_syntax
     kind = format(FRAME_TYPES.get(syntax, OCTET_STREAM), {"transfer-syntax": syntax})
-    return identity, outgoing_bytes(upload.bulk, kind, location=_location(identity))
-
-
-def _location(identity: Sent) -> str:
-    return f"bulk/{identity.instance}"
+    return identity, outgoing_bytes(upload.bulk, kind, location=f"image-{place}")
 
 
 def _body(
@@ -152,8 +148,7 @@ def _body(
         return SizedBody(parts, part_type=DICOM)
     rows = []
     for upload, part in zip(uploads, parts, strict=True):
-        assert isinstance(upload, ImageUpload)  # noqa: S101  `_outgoing_image` has seen to it
         pixels = {"vr": "OB", "BulkDataURI": part.location}
-        rows.append({**upload.metadata, _PIXEL_DATA: pixels})
+        rows.append({**cast("ImageUpload", upload).metadata, _PIXEL_DATA: pixels})
     array = outgoing_bytes(msgspec.json.encode(rows), DICOM_JSON)
     return SizedBody([array, *parts], part_type=DICOM_JSON)

@@ -19,6 +19,7 @@ from dicomnb.images.decode import decode
 from dicomnb.images.encapsulated import frame_fragments, join
 from dicomnb.images.encode import describe
 from dicomnb.images.encode_part10 import dataset_of_json, part10
+from dicomnb.images.encode_pixels import ENCODINGS, encode
 from dicomnb.images.pixels import is_native
 from tests.images import real_files
 
@@ -323,3 +324,32 @@ def test_native_pixels_and_the_data_set_that_was_given_is_left_alone():
         np.testing.assert_array_equal(made.pixel_array, WIDE)
     assert dataset == before
     assert not hasattr(dataset, "file_meta")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 9), (3, 1), (1, 1, 3), (7, 5, 3), (2, 3, 4), (300, 7)]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_arrays_of_odd_shapes_come_back(encoding, shape, dtype):
+    array = RNG.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, shape).astype(dtype)
+    array[..., 0] = 7  # a run
+    coded = encode(array, encoding=encoding)
+    made = part10(instance(coded.attributes()), coded.frames, transfer_syntax=coded.transfer_syntax)
+    found = decode(dcmread(io.BytesIO(made)))
+    np.testing.assert_array_equal(found.reshape(array.shape), array)
+    assert found.dtype == dtype
+    if encoding == "rle":
+        np.testing.assert_array_equal(dcmread(io.BytesIO(made)).pixel_array, array)
+
+
+def test_noise_and_runs_as_rle_are_what_pydicom_decodes():
+    for array in (
+        np.zeros((5, 400), np.uint16),
+        RNG.integers(0, 65535, (60, 300)).astype(np.uint16),
+    ):
+        coded = encode(array)
+        made = part10(
+            instance(coded.attributes()), coded.frames, transfer_syntax=coded.transfer_syntax
+        )
+        np.testing.assert_array_equal(dcmread(io.BytesIO(made)).pixel_array, array)

@@ -80,8 +80,9 @@ def test_outcomes_of_other_batches_outlive_one_that_fails() -> None:
 
 def test_when_nothing_is_answered_the_first_error_is_raised() -> None:
     source = Memory(fails=set(range(1, 99)))
-    with pytest.raises(dn.ServerError, match="It broke"):
+    with pytest.raises(dn.ServerError, match="It broke") as caught:
         sent(source, [CT.read_bytes()] * 400)
+    assert caught.value.table["Outcome"].tolist() == ["failed"] * 400  # type: ignore[attr-defined]
     assert len(source.batches) == 3  # and no more are tried
 
 
