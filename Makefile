@@ -34,6 +34,7 @@ lab: $(VENV)/.demo  ## JupyterLab on the notebooks
 
 notebooks: $(VENV)/.demo  ## run the notebooks and save them with their outputs
 	$(BIN)/python notebooks/save.py notebooks/01_quickstart.ipynb
+	$(BIN)/python notebooks/save.py notebooks/02_google.ipynb
 
 services:  ## Orthanc, Chromium and curl for the tests (Debian, as root)
 	@sh tests/services.sh

@@ -18,6 +18,7 @@ from dicomnb.web.addresses import base_address
 from dicomnb.web.auth import recipe
 from dicomnb.web.failures import error_of
 from dicomnb.web.google_api import GoogleApi, operation_name
+from dicomnb.web.google_names import api_root_of
 from dicomnb.web.ladder import Ladders
 from dicomnb.web.result_rows import Received, array_in, rows_in
 from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
@@ -304,8 +305,10 @@ class WebSource:
     def google_api(self) -> GoogleApi | None:
         """Google's calls beside DICOMweb, with this connection; None where there are none."""
         root, found, _ = self.address.partition("/projects/")
-        root = self._options.api_root or (root if found else "")
-        return GoogleApi(self._transport, root.rstrip("/"), self._options) if root else None
+        if not found and not self._options.api_root:
+            return None
+        root = root if found else api_root_of(self._options.api_root)
+        return GoogleApi(self._transport, root, self._options)
 
     def close(self) -> None:
         """Close the connections. The source can still be used: it opens new ones."""

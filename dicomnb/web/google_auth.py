@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from dicomnb.errors import AuthError, ConnectionFailed
 from dicomnb.web.auth import Recipe
 from dicomnb.web.google_tokens import TokenRequest
+from dicomnb.web.secrecy import concealed
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -43,6 +44,8 @@ _BY_ENVIRONMENT = frozenset(
 )
 """Kinds of files that say where to go for a token: only what the environment names is trusted."""
 _ASSERTION = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|ya29\.[\w.-]+")
+_HELD = ("token", "refresh_token", "client_secret")
+"""Attributes of google-auth's credentials that must not be shown."""
 _WORDS = 300
 
 
@@ -148,7 +151,7 @@ class Google(Recipe):
         except RefreshError as error:
             failure = AuthError(
                 f"Google gave no token for these credentials. {_THREE_WAYS}",
-                server_words=_told(error),
+                server_words=_told(error, self._credentials),
             )
         except GoogleAuthError:
             failure = ConnectionFailed("The server that gives out tokens could not be reached.")
@@ -193,7 +196,9 @@ def _from_file(path: Path) -> Any:
     return from_service(info, scopes=[SCOPE])
 
 
-def _told(error: Exception) -> str:
-    """What a token server said, without an assertion or token that it may have echoed."""
+def _told(error: Exception, credentials: Any) -> str:
+    """What a token server said, without what it was sent and may have echoed."""
     words = str(error.args[0]) if error.args else ""
-    return _ASSERTION.sub("…", words)[:_WORDS]
+    found = (getattr(credentials, name, None) for name in _HELD)
+    secrets = [one for one in found if isinstance(one, str) and one]
+    return concealed(_ASSERTION.sub("…", words), secrets)[:_WORDS]

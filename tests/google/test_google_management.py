@@ -266,3 +266,23 @@ def test_a_server_that_goes_on_by_itself_and_does_not_tell(raw):
             operation.poll()
         with pytest.raises(dn.Unsupported, match="cannot be asked to stop"):
             operation.cancel()
+
+
+def test_behind_a_proxy_operations_are_asked_at_the_root_that_was_given(raw):
+    """A root that ends in /dicomWeb without Google's names does not show where the API is."""
+    from tests.web.raw_server import response
+
+    name = f"{DATASET}/operations/1"
+
+    def respond(request):
+        if request.method == "DELETE":
+            return response(f'{{"name": "{name}"}}'.encode(), kind="application/json")
+        if request.target == f"/api/v1/{name}":
+            return response(f'{{"name": "{name}", "done": true}}'.encode())
+        return response(b"[]")
+
+    server = raw(respond)
+    where, root = f"{server.root}/viewer/dicomWeb", f"{server.root}/api/v1/"
+    with dn.connect(where, options=dn.Options(api_root=root)) as archive:
+        assert archive.delete(dn.Ref("1.2"))["Outcome"].tolist() == ["deleted"]
+    assert server.requests[-1].target == f"/api/v1/{name}"
