@@ -27,6 +27,7 @@ from dicomnb.errors import (
     DicomnbError,
     DicomnbWarning,
     DicomWebError,
+    DiskFull,
     GeometryError,
     LimitExceeded,
     NoDicom,
@@ -43,6 +44,7 @@ from dicomnb.errors import (
 )
 from dicomnb.limits import Limits
 from dicomnb.options import Options
+from dicomnb.pool import Cancel
 from dicomnb.refs import Ref
 from dicomnb.version import __version__ as __version__
 
@@ -60,12 +62,14 @@ __all__ = [
     "AuthError",
     "BadQuery",
     "Bearer",
+    "Cancel",
     "Cancelled",
     "ConnectionFailed",
     "DecodeError",
     "DicomWebError",
     "DicomnbError",
     "DicomnbWarning",
+    "DiskFull",
     "GeometryError",
     "LimitExceeded",
     "Limits",

@@ -15,6 +15,7 @@
     │   ├── OriginRefused        an address outside what was connected to
     │   └── StoreError           instances that were not stored, as a table
     ├── LimitExceeded            more than the limits allow
+    ├── DiskFull                 no room for what is to be written
     ├── NoDicom                  a place without DICOM
     ├── GeometryError            slices that do not make a volume
     ├── DecodeError              pixels that cannot be decoded
@@ -45,6 +46,7 @@ __all__ = [
     "DicomWebError",
     "DicomnbError",
     "DicomnbWarning",
+    "DiskFull",
     "GeometryError",
     "LimitExceeded",
     "NoDicom",
@@ -166,7 +168,26 @@ class ProtocolError(DicomWebError):
 
     Cut bodies, a missing closing delimiter, HTML where DICOM JSON should be, parts for
     other instances than those asked for.
+
+    Attributes:
+        cut: whether the answer is merely not whole, so that asking again may bring the rest.
     """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cut: bool = False,
+        url: str | None = None,
+        status: int | None = None,
+        server_words: str = "",
+    ) -> None:
+        super().__init__(message, url=url, status=status, server_words=server_words)
+        self.cut = cut
+
+    def __reduce__(self) -> tuple[object, ...]:
+        _, (kind, message, keywords) = super().__reduce__()  # type: ignore[misc]
+        return (_rebuild, (kind, message, {**keywords, "cut": self.cut}))  # type: ignore[has-type]
 
 
 class OriginRefused(DicomWebError):
@@ -203,6 +224,14 @@ class LimitExceeded(DicomnbError):
     """Something is larger than `dicomnb.limits` allows; nothing of it was kept.
 
     The message names the limit, its value and how to raise it.
+    """
+
+
+class DiskFull(DicomnbError, OSError):
+    """There is no room on the disk for what is to be written.
+
+    Nothing half-written is left; what was finished before is kept, and the same call goes on
+    from there once there is room.
     """
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
+    from dicomnb.pool import Cancel
     from dicomnb.transfer.frames import Output
     from dicomnb.volumes.volume import Volume
 
@@ -50,7 +51,9 @@ class Retrieving(Connected):
 
         found = datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
         with closed_after(found):
-            return next(found)
+            dataset = next(found)
+            next(found, None)  # to the end of the answer: then its connection can be used again
+            return dataset
 
     def datasets(
         self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*"
@@ -135,7 +138,7 @@ class Retrieving(Connected):
             RefError: ``ref`` is more than one series.
             UnitsError: SUV cannot be known; names every reason.
         """
-        from dicomnb.transfer.reading import read_plan, volume
+        from dicomnb.transfer.reading import volume
         from dicomnb.transfer.suv import in_suv, normalisation
 
         by = normalisation(values)
@@ -143,11 +146,11 @@ class Retrieving(Connected):
         if not refs or len({one.at("series") for one in refs if one.series}) != 1:
             raise RefError("A volume is made of one series: give a series, or its instances.")
         told = ref.get("NumberOfSeriesRelatedInstances") if isinstance(ref, pd.Series) else None
-        plan = read_plan(self.source, refs, told=None if pd.isna(told) else told)
         with telling(progress, "volume") as tell:
             found = volume(
                 self.source,
-                plan,
+                refs,
+                told=None if pd.isna(told) else int(told),
                 strict=strict,
                 workers=self.options.workers,
                 limits=self.options.limits,
@@ -208,29 +211,54 @@ class Retrieving(Connected):
         with closed_after(self.source.bulk(uri)) as parts:
             return b"".join(part.read() for part in parts)
 
-    def download(self, ref: Any, folder: str | Path, *, progress: Telling = None) -> pd.DataFrame:
-        """Write every instance in ``ref`` to ``folder/STUDY/SERIES/INSTANCE.dcm``, as sent.
+    def download(
+        self,
+        ref: Any,
+        folder: str | Path,
+        *,
+        layout: str = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm",
+        transfer_syntax: str = "*",
+        verify: bool = False,
+        progress: Telling = None,
+        cancel: Cancel | None = None,
+    ) -> pd.DataFrame:
+        """Write every instance in ``ref`` below ``folder``, its bytes as the server sent them.
 
-        A file appears whole or not at all; one that is there already is never replaced.
+        A file appears whole or not at all, after its own UIDs were found to be those asked for;
+        one that is there already is never replaced. What is there is listed, with its SHA-256,
+        in ``folder/.dicomnb-download.jsonl``: a download that was stopped or killed at any
+        moment goes on with what is missing when it is called again.
+
+        Args:
+            layout: where each file goes: keywords in braces, formats as in Python, ``/`` between
+                folders. Values are made safe for file names; where two instances come to the
+                same name, the second gets some characters of its own added.
+            transfer_syntax: UID to have the server transcode to; ``"*"`` leaves it as it is.
+            verify: read files that are there again, instead of looking at their size and time.
+            progress: True for a bar, or a function that is told a `Progress`: instances and
+                bytes so far, speed, time left.
+            cancel: a `Cancel` that another thread may set; what was finished is kept.
 
         Returns:
-            One row an instance: UIDs, ``Outcome`` (``downloaded``, ``already there`` or
-            ``conflict``), ``Reason``, ``File``, ``Bytes`` and ``SHA256``.
+            One row an instance: UIDs, ``Outcome`` (``downloaded``, ``already there``,
+            ``conflict``: a file of that name holds other bytes and was kept, or ``failed``),
+            ``Reason``, ``File``, ``Bytes`` and ``SHA256``. Of a study or series that could not
+            be had at all, one row without the UIDs below it.
 
         Raises:
-            ProtocolError: the server cut an answer short, or sent what was not asked for.
-            NotFound: there is no such study, series or instance.
+            DicomnbError: nothing at all could be had: the first failure.
+            AuthError, ConnectionFailed: the server refuses the account, or is gone.
+            DiskFull: there is no room.
+            BadQuery, ValueError: the layout names no attribute, or leads out of the folder.
+            Cancelled: ``cancel`` was set.
+
+        Example:
+            >>> archive.download(series, "data", layout="{PatientID}/{SOPInstanceUID}.dcm")
         """
-        from dicomnb.transfer.download import download
+        from dicomnb.transfer.download import Manner, download
 
         refs = refs_of(ref, base=self.source.address)
-        total = len(refs) if refs and refs[0].level == "instance" else None
+        manner = Manner(layout, transfer_syntax, verify, self.options.workers)
+        place = Path(folder).expanduser()
         with telling(progress, "download") as tell:
-            return download(
-                self.source,
-                refs,
-                Path(folder).expanduser(),
-                workers=self.options.workers,
-                total=total,
-                tell=tell,
-            )
+            return download(self.source, refs, place, manner=manner, tell=tell, cancel=cancel)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
@@ -16,7 +17,7 @@ from dicomnb.refs import UID_KEYWORDS, Ref
 from dicomnb.wire.parts import BytesPart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pydicom.dataset import Dataset
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from dicomnb.source import Source
     from dicomnb.wire.parts import Part
 
-__all__ = ["NO_INSTANCE", "check_asked", "header_of", "identified", "parts_of"]
+__all__ = ["NO_INSTANCE", "check_asked", "header_of", "named", "parts_of"]
 
 NO_INSTANCE = (*UNREADABLE, InvalidDicomError, zlib.error)
 """What pydicom raises for bytes that are no Part 10 instance, or a damaged one."""
 _HEAD_BYTES = 64 << 10
 """Where nearly every instance has told its UIDs."""
+_META_UID = re.compile(rb"\x02\x00\x03\x00UI(..)", re.DOTALL)
+_UID = re.compile(rb"[0-9A-Za-z._-]{4,128}")
 
 
 def parts_of(
@@ -52,14 +55,15 @@ def parts_of(
         raise NotFound(f"No instance came for {ref.path}.", url=source.address)
 
 
-def header_of(file: Path | BinaryIO, asked: Ref) -> Dataset:
-    """The UIDs in a Part 10 instance.
+def header_of(file: Path | BinaryIO, asked: Ref, *, keywords: Sequence[str] = ()) -> Dataset:
+    """The UIDs in a Part 10 instance, and the attributes that ``keywords`` name.
 
     Raises:
         ProtocolError: it is none.
     """
     try:
-        return dcmread(file, stop_before_pixels=True, specific_tags=list(UID_KEYWORDS.values()))
+        wanted: list[Any] = [*UID_KEYWORDS.values(), *keywords]
+        return dcmread(file, stop_before_pixels=True, specific_tags=wanted)
     except NO_INSTANCE as error:
         raise ProtocolError(f"A part of {asked.path} is no DICOM instance: {error}") from error
 
@@ -79,26 +83,56 @@ def check_asked(dataset: Dataset, asked: Ref) -> Ref:
     return found
 
 
-def identified(part: Part, asked: Ref) -> Part:
-    """The part, to be read from its first byte, once it is known to be of ``asked``.
+def named(part: Part, asked: Ref) -> tuple[Ref, Part]:
+    """Which instance a part is, and the part, to be read from its first byte.
 
-    Only a part that does not name ``asked`` at its beginning is parsed for it.
+    Only a part that does not say at its beginning that it is of ``asked`` is parsed for it.
 
     Raises:
         ProtocolError: it is not, or is no DICOM instance.
     """
     buffer = bytearray(_HEAD_BYTES)
     head = bytes(buffer[: part.readinto(buffer)])
-    if asked.uid.encode() in head:
-        return _Replayed(head, part)
+    found = _by_head(head, asked) if asked.uid.encode() in head else None
+    if found is not None:
+        return found, _Replayed(head, part)
     data = head + part.read()
-    check_asked(header_of(io.BytesIO(data), asked), asked)
-    return BytesPart(
+    found = check_asked(header_of(io.BytesIO(data), asked), asked)
+    whole = BytesPart(
         data,
         media_type=part.media_type,
         transfer_syntax=part.transfer_syntax,
         location=part.location,
     )
+    return found, whole
+
+
+def _by_head(head: bytes, asked: Ref) -> Ref | None:
+    """Which instance it is, by its first bytes, or None where they do not tell for sure."""
+    if asked.instance is not None:
+        return asked
+    uid = _uid_of_meta(head)
+    if asked.series is not None:
+        # Named by the file meta and by the data set: then nothing has to be parsed.
+        is_sure = uid is not None and head.count(uid) > 1
+        return Ref(asked.study, asked.series, uid.decode()) if uid and is_sure else None
+    try:
+        found = check_asked(header_of(io.BytesIO(head), asked), asked)
+    except ProtocolError:
+        return None  # cut within what would tell; the whole will
+    # A UID that ends where the head ends may be cut.
+    series = str(found.series).encode()
+    return found if 0 < head.rfind(series) < len(head) - len(series) - 2 else None
+
+
+def _uid_of_meta(head: bytes) -> bytes | None:
+    """MediaStorageSOPInstanceUID of a Part 10 instance, where it stands as it should."""
+    found = _META_UID.search(head, 132, 1024)
+    if found is None:
+        return None
+    start, length = found.end(), int.from_bytes(found[1], "little")
+    uid = head[start : start + length].rstrip(b"\0 ")
+    return uid if _UID.fullmatch(uid) else None
 
 
 class _Replayed:

@@ -1,23 +1,22 @@
-"""Reading a series: which requests to make, and how their parts become a volume."""
+"""Reading instances: as data sets, as a volume, as pictures."""
 
 from __future__ import annotations
 
 import io
-import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydicom import dcmread
 
 from dicomnb.errors import NotFound, ProtocolError
-from dicomnb.pool import closed_after, side_by_side
-from dicomnb.query import Query
-from dicomnb.transfer.events import Progress
-from dicomnb.transfer.identity import NO_INSTANCE, check_asked, identified, parts_of
+from dicomnb.pool import closed_after
+from dicomnb.transfer.events import Counter
+from dicomnb.transfer.fetching import fetch
+from dicomnb.transfer.identity import NO_INSTANCE, check_asked, parts_of
+from dicomnb.transfer.planning import Job, jobs_of, listed
 from dicomnb.volumes.builder import VolumeBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydicom.dataset import Dataset
 
@@ -29,63 +28,7 @@ if TYPE_CHECKING:
     from dicomnb.volumes.volume import Volume
     from dicomnb.wire.parts import Part
 
-__all__ = ["ReadPlan", "datasets", "picture", "read", "read_plan", "volume"]
-
-
-@dataclass(frozen=True)
-class ReadPlan:
-    """How the instances of a series are asked for.
-
-    Attributes:
-        requests: one stream for the whole, or refs to be asked for side by side.
-        expected: how many instances there should be, or None when nobody said.
-    """
-
-    requests: tuple[Ref, ...]
-    expected: int | None
-
-
-def read_plan(source: Source, refs: Sequence[Ref], *, told: int | None = None) -> ReadPlan:
-    """One stream a series: on the servers measured it beats a request an instance by far.
-
-    Refs of single instances are a request each.
-
-    Args:
-        told: how many instances the series' row says it has; else a search counts them.
-    """
-    if refs[0].level == "instance":
-        return ReadPlan(tuple(refs), len(refs))
-    counted = told or sum(page.count for page in source.search(Query("instance", within=refs[0])))
-    return ReadPlan(tuple(refs), int(counted) or None)
-
-
-def read(
-    source: Source,
-    plan: ReadPlan,
-    consume: Callable[[Part], None],
-    *,
-    workers: int,
-    cancel: Cancel | None = None,
-) -> None:
-    """Hand every part of the plan to ``consume``, which may be called from several threads.
-
-    Raises:
-        ProtocolError: an instance came that was not asked for.
-    """
-
-    def ask(ref: Ref, inner: Cancel | None) -> None:
-        # Closing the iterator frees its connection, also when `consume` raises.
-        with closed_after(parts_of(source, ref, cancel=inner)) as parts:
-            for part in parts:
-                consume(identified(part, ref))
-
-    if len(plan.requests) == 1:
-        ask(plan.requests[0], cancel)
-        return
-    every = side_by_side(ask, plan.requests, workers=workers, cancel=cancel, ordered=False)
-    with closed_after(every):
-        for _ in every:
-            pass
+__all__ = ["datasets", "picture", "volume"]
 
 
 def datasets(source: Source, ref: Ref, *, pixels: bool, transfer_syntax: str) -> Iterator[Dataset]:
@@ -124,26 +67,33 @@ def picture(source: Source, ref: Ref, asked: Rendering) -> bytes:
 
 def volume(
     source: Source,
-    plan: ReadPlan,
+    refs: Sequence[Ref],
     *,
+    told: int | None = None,
     strict: bool,
     workers: int,
     limits: Limits,
     tell: Tell,
     cancel: Cancel | None = None,
 ) -> Volume:
-    """Fetch and arrange a volume; slices are read into one stack as they arrive."""
-    builder = VolumeBuilder(plan.expected, strict=strict, limits=limits)
-    lock = threading.Lock()
-    done, moved = 0, 0
+    """Fetch and arrange a volume; slices are read into one stack as they arrive.
 
-    def add(part: Part) -> None:
-        nonlocal done, moved
+    Args:
+        refs: one series, or instances of it.
+        told: how many instances the series' row says it has; else a search counts them.
+    """
+    jobs = list(jobs_of(source, refs, told=told, cancel=cancel))
+    if refs[0].level == "series" and told is None:
+        found, count = listed(source, refs[0], cancel=cancel)
+        jobs = [Job(refs[0], tuple(found) if len(found) == count > 0 else None, told=count or None)]
+    counts = [job.count for job in jobs]
+    expected = None if None in counts else sum(filter(None, counts))
+    builder = VolumeBuilder(expected or None, strict=strict, limits=limits)
+    progress = Counter(tell, total=expected or None)
+
+    def add(part: Part, ref: Ref) -> None:
         builder.add(part)
-        with lock:
-            done += 1
-            moved += part.length or 0
-            tell(Progress(done, moved, plan.expected))
+        progress.finished(part.length or 0)
 
-    read(source, plan, add, workers=workers, cancel=cancel)
+    fetch(source, jobs, add, workers=workers, cancel=cancel)
     return builder.finish()

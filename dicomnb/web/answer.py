@@ -158,10 +158,11 @@ class Answer:
     ) -> None:
         self.close()
 
-    def error(self, what: str, *, words: str = "") -> ProtocolError:
+    def error(self, what: str, *, words: str = "", cut: bool = False) -> ProtocolError:
         """A `ProtocolError` about this answer."""
         return ProtocolError(
             self.concealed(what),
+            cut=cut,
             url=self.url,
             status=self.status,
             server_words=self.concealed(words),
@@ -202,7 +203,8 @@ class Answer:
             broke = "the connection was closed"
         if broke:
             of = f" of {self._announced}" if self._announced is not None else ""
-            raise self.error(f"The answer is not whole: {broke} after {self._received}{of} bytes.")
+            what = f"The answer is not whole: {broke} after {self._received}{of} bytes."
+            raise self.error(what, cut=True)
         return count
 
 
@@ -240,7 +242,8 @@ class _Inflater:
                 count = self._answer._raw(memoryview(self._room))
                 if not count:
                     if self._begun and not self._inflate.eof:
-                        raise self._answer.error("The answer is not whole: its packing is cut.")
+                        what = "The answer is not whole: its packing is cut."
+                        raise self._answer.error(what, cut=True)
                     return 0
                 self._packed = bytes(memoryview(self._room)[:count])
                 self._begun = True

@@ -99,7 +99,7 @@ def counted(parts: Generator[Part], asked: Sequence[int], *, url: str) -> Iterat
                 raise ProtocolError(f"More parts came than {len(asked)} frames.", url=url)
             yield part
     if count < len(asked):
-        raise ProtocolError(f"{count} parts came for {len(asked)} frames.", url=url)
+        raise ProtocolError(f"{count} parts came for {len(asked)} frames.", url=url, cut=True)
 
 
 def no_such_frame(error: BadQuery) -> BadQuery | NotFound:

@@ -150,5 +150,5 @@ class WholeBody(Body):
         self._done += count
         if not count and len(target) and self.length is not None:
             what = f"it ends after {self._done} of {self.length} bytes"
-            raise ProtocolError(f"The answer is not whole: {what}.", url=self._url)
+            raise ProtocolError(f"The answer is not whole: {what}.", url=self._url, cut=True)
         return count

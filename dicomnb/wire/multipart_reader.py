@@ -112,7 +112,7 @@ class _Reader:
     def error(self, what: str) -> ProtocolError:
         where = f"part {self.count}" if self.count else "the beginning"
         return ProtocolError(
-            f"The multipart answer is not whole: {what}, at {where}.", url=self._url
+            f"The multipart answer is not whole: {what}, at {where}.", url=self._url, cut=True
         )
 
     def next_part(self) -> Part | None:

@@ -217,7 +217,8 @@ def test_download_is_whole_and_can_be_run_again(
     again = archive.download(series, tmp_path).set_index("File")
     assert again.loc[table["File"][0], "Outcome"] == "conflict"
     assert Path(table["File"][0]).read_bytes() == b"mine"
-    assert len(list(tmp_path.rglob("*"))) == len(uids) + 2
+    files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {f"{uid}.dcm" for uid in uids} | {".dicomnb-download.jsonl"}
     assert sorted(dn.connect(tmp_path).instances()["SOPInstanceUID"]) == sorted(
         set(uids) - {table["SOPInstanceUID"][0]}
     )

@@ -14,12 +14,12 @@ from dicomnb import errors
 from tests.conftest import real_file
 
 NAMES = [
-    "Archive", "AuthError", "BadQuery", "Bearer", "Cancelled", "ConnectionFailed", "DecodeError",
-    "DicomWebError", "DicomnbError", "DicomnbWarning", "GeometryError", "LimitExceeded", "Limits",
-    "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError", "Ref", "RefError",
-    "ServerError", "StillRunning", "StoreError", "Throttled", "UnitsError", "Unsupported", "Volume",
-    "connect", "demo", "demo_labels", "google", "images", "load_table", "plots", "read_multipart",
-    "save_table", "serve", "widgets",
+    "Archive", "AuthError", "BadQuery", "Bearer", "Cancel", "Cancelled", "ConnectionFailed",
+    "DecodeError", "DicomWebError", "DicomnbError", "DicomnbWarning", "DiskFull", "GeometryError",
+    "LimitExceeded", "Limits", "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError",
+    "Ref", "RefError", "ServerError", "StillRunning", "StoreError", "Throttled", "UnitsError",
+    "Unsupported", "Volume", "connect", "demo", "demo_labels", "google", "images", "load_table",
+    "plots", "read_multipart", "save_table", "serve", "widgets",
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from dicomnb.pool import Cancel
 from dicomnb.query import Query
 from dicomnb.source import Abilities, Page, Rendering
 from dicomnb.transfer.deletion import delete
-from dicomnb.transfer.identity import identified
+from dicomnb.transfer.identity import named
 from dicomnb.transfer.items import items_of
 from dicomnb.wire.parts import BytesPart, Part
 from tests.conftest import real_file
@@ -133,7 +133,7 @@ def test_dataset_closes_what_it_asked() -> None:
 
 
 @pytest.mark.parametrize("uids_at", ["beginning", "far"])
-def test_an_identified_part_is_read_from_its_first_byte(uids_at: str) -> None:
+def test_an_named_part_is_read_from_its_first_byte(uids_at: str) -> None:
     body = CT.read_bytes()
     if uids_at == "far":
         dataset = dcmread(CT)
@@ -144,15 +144,18 @@ def test_an_identified_part_is_read_from_its_first_byte(uids_at: str) -> None:
         dataset.save_as(buffer)
         body = buffer.getvalue()
     for asked in (SERIES, CT_REF):
-        part = identified(BytesPart(body, media_type="application/dicom"), asked)
+        found, part = named(BytesPart(body, media_type="application/dicom"), asked)
+        assert found == CT_REF
         target = bytearray(10)
         assert part.readinto(target) == 10
         assert bytes(target) + part.read() == body
-        part = identified(BytesPart(body, media_type="application/dicom"), asked)
+        found, part = named(BytesPart(body, media_type="application/dicom"), asked)
+        assert found == CT_REF
         target = bytearray(len(body) + 5)
         assert part.readinto(target) == len(body)
         assert bytes(target[: len(body)]) == body
-        part = identified(BytesPart(body, media_type="application/dicom"), asked)
+        found, part = named(BytesPart(body, media_type="application/dicom"), asked)
+        assert found == CT_REF
         assert read_instance(part).dataset.SOPInstanceUID == CT_REF.instance
 
 
@@ -178,7 +181,7 @@ def test_a_download_works_where_files_cannot_be_linked(
     for outcome in ("downloaded", "already there"):
         table = archive(CT.read_bytes()).download(CT_REF, tmp_path)
         assert table["Outcome"].tolist() == [outcome]
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    files = [path for path in tmp_path.rglob("*.dcm") if path.is_file()]
     assert [path.read_bytes() for path in files] == [CT.read_bytes()]
 
 

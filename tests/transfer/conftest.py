@@ -1,0 +1,5 @@
+"""Raw servers for transfers."""
+
+from tests.web.conftest import raw
+
+__all__ = ["raw"]
