@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicomnb.images.windows import choose, window
+from dicomnb.images.windows import window
 from dicomnb.plots.drawing import BAR, colour_bar, name_sides, scale_bar
-from dicomnb.plots.pictures import in_words
+from dicomnb.plots.pictures import in_words, window_for
 from dicomnb.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def planes(
         raise TypeError("This volume has stacks of slices: choose one, with volume.at(0).")
     point = _point(volume, at)
     cut = {name: volume.plane(name, mm=point[_AXES[name]]) for name in _NAMES}
-    chosen = choose(volume.array, window, named=volume.windows, modality=volume.modality)
+    chosen = window_for(volume, window)
     inverse = volume.photometric == "MONOCHROME1"
     made = _axes(cut, beside=BAR * colorbar) if ax is None else ax
     axes = np.asarray(made, dtype=object).reshape(-1)

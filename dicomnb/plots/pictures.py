@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Asked = str | tuple[Any, ...] | None
 
-__all__ = ["Letters", "Pictures", "in_words", "pictures_of"]
+__all__ = ["Letters", "Pictures", "in_words", "pictures_of", "window_for"]
 
 #: The patient's sides at top, right, bottom and left; ``""`` where they are not known.
 Letters = tuple[str, str, str, str]
 _UNKNOWN: Letters = ("", "", "", "")
+_JUDGED = 9  # slices
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,22 @@ class Pictures:
         return place % self.count
 
 
+def window_for(volume: Volume, asked: Asked) -> Window:
+    """The window of a volume: of one that is fetched lazily, by a few of its slices.
+
+    They are only fetched for a window that is chosen by the values.
+    """
+    array: Any = volume.array
+    if not isinstance(array, np.ndarray):
+        by_values = asked is None and not volume.windows
+        if by_values or (isinstance(asked, str) and asked.strip().lower() in ("auto", "full")):
+            places = np.unique(np.linspace(0, len(array) - 1, _JUDGED).round().astype(int))
+            array = np.stack([np.asarray(array[int(place)]) for place in places])
+        else:
+            array = np.empty(0)
+    return choose(array, asked, named=volume.windows, modality=volume.modality)
+
+
 def in_words(units: str) -> str:
     """Units as one writes them: those of PET are defined terms (PS3.3 C.8.9.1.1.3)."""
     return {"BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "PROPCNTS": "counts"}.get(
@@ -178,7 +195,7 @@ def _of_volume(volume: Volume, window: Asked) -> Pictures:
         raise TypeError(
             f"This volume has {len(volume.array)} stacks of slices: choose one, with volume.at(0)."
         )
-    chosen = choose(volume.array, window, named=volume.windows, modality=volume.modality)
+    chosen = window_for(volume, window)
     inverse = volume.photometric == "MONOCHROME1"
 
     def draw(place: int) -> Array:

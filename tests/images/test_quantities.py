@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -14,7 +16,7 @@ import dicomnb as dn
 from dicomnb.errors import DecodeError, UnitsError
 from dicomnb.images import real_world, real_world_mappings, suv, uptake
 from dicomnb.images.standard_uptake import suv_of_stored
-from tests.images.image_series import instance
+from tests.images.image_series import instance, part10
 
 HALF_LIFE = 6586.2
 STORED = np.array([[0, 1, 2], [100, 200, 32767]], np.int16)
@@ -292,6 +294,37 @@ def test_a_volume_in_suv(demo_folder):
         archive.volume(series, values="hounsfield")
     with pytest.raises(UnitsError, match="not PT"):
         archive.volume(archive.series(Modality="CT").iloc[1], values="suv", strict=False)
+
+
+def test_a_vendors_private_values_are_read_and_the_rest_left_alone(tmp_path):
+    """What is private and large stays on the server; what is damaged costs nothing else."""
+    ds = pet(np.stack([STORED]), SeriesTime="150000", AcquisitionTime="110500")
+    block = ds.private_block(0x0009, "GEMS_PETD_01", create=True)
+    block.add_new(0x0D, "DT", "20240301110000.00")
+    (tmp_path / "a.dcm").write_bytes(part10(ds))
+    found = dn.connect(tmp_path).frames(ds, output="suv")
+    np.testing.assert_allclose(found[0], STORED * 2.0 * 70_000 / after(3600), rtol=1e-6)
+
+    class Larger:
+        def __init__(self, source):
+            self.source = source
+
+        def __getattr__(self, name):
+            return getattr(self.source, name)
+
+        def metadata(self, ref, *, cancel=None):
+            for page in self.source.metadata(ref, cancel=cancel):
+                (row,) = json.loads(page.rows)
+                row["00091099"] = {"vr": "OB", "BulkDataURI": "https://elsewhere/large"}
+                row["00091098"] = {"vr": "DS", "Value": ["much"]}
+                row["00091097"] = {"Value": [1]}
+                yield replace(page, rows=json.dumps([row]).encode())
+
+        def bulk(self, uri, *, cancel=None):
+            raise AssertionError(uri)
+
+    archive = dn.Archive(Larger(dn.connect(tmp_path).source), options=dn.Options())
+    np.testing.assert_array_equal(archive.frames(ds, output="suv"), found)
 
 
 def _seconds(time):

@@ -500,6 +500,37 @@ def test_figures_can_be_printed(kind):
                 assert len(file.getvalue()) > 5000
 
 
+class Fetched:
+    """Slices that are fetched when they are indexed, and nothing else of an array."""
+
+    def __init__(self, array):
+        self._array, self.asked = array, set()
+        self.shape, self.ndim, self.dtype = array.shape, array.ndim, array.dtype
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, place):
+        self.asked.add(place)
+        return self._array[place]
+
+
+def test_a_lazy_volume_is_not_loaded_to_be_shown():
+    whole = volume((40, 8, 9), windows=())
+    lazy = Volume(Fetched(whole.array), affine=AFFINE, units="HU", modality="CT")
+    ax = plots.show(lazy, index=3)
+    assert len(lazy.array.asked) <= 10
+    some = whole.array[np.linspace(0, 39, 9).round().astype(int)]
+    low, high = np.percentile(some, (1, 99))
+    np.testing.assert_array_equal(
+        np.asarray(ax.images[0].get_array()),
+        window(whole.array[3], (low + high) / 2, high - low, function="LINEAR_EXACT"),
+    )
+    lazy.array.asked.clear()
+    plots.montage(lazy, window="bone", count=4)
+    assert lazy.array.asked == {0, 13, 26, 39}
+
+
 def test_a_stack_of_stacks_has_to_be_chosen_from():
     from dicomnb.volumes.axis import Axis
 
