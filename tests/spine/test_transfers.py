@@ -197,7 +197,9 @@ def test_what_a_killed_download_left_is_swept(tmp_path: Path) -> None:
 
 
 def test_several_deletions_go_on_after_a_failing_disk() -> None:
-    table = delete(Sender(), [dn.Ref("1.1"), dn.Ref("1.2"), dn.Ref("1.3")])  # type: ignore[arg-type]
+    refs = [dn.Ref("1.1"), dn.Ref("1.2"), dn.Ref("1.3")]
+    options = {"wait": True, "time_limit": None, "tell": lambda told: None}
+    table = delete(Sender(), refs, **options)  # type: ignore[arg-type]
     assert table["Outcome"].tolist() == ["deleted", "failed", "deleted"]
     assert "read-only disk" in table["Reason"][1]
 
