@@ -110,6 +110,10 @@ class FolderSource:
         """Close the index. It opens again when something is asked of it."""
         self._index.close()
 
+    def discard(self) -> None:
+        """Close and remove the index. For a temporary folder, before that is removed itself."""
+        self._index.discard()
+
     def abilities(self) -> Abilities:
         """All attributes can be searched; see `Options.writable` for the rest."""
         writable = self._options.writable

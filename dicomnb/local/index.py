@@ -147,6 +147,10 @@ class Index:
         """Close the connections to the database; it opens again when it is asked."""
         self._database.close()
 
+    def discard(self) -> None:
+        """Remove the database: its folder is going, and what it holds may name patients."""
+        self._database.rebuild()
+
     def _make_anew(self) -> None:
         with self._lock:
             self._database.rebuild()

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.connecting import connect
+from dicomnb.local.folder import FolderSource
+from dicomnb.options import Options
 from dicomnb.samples.store import archive_folder
 from dicomnb.server import serve
 from dicomnb.web.auth import Bearer
@@ -45,7 +47,9 @@ def demo(*, flavour: Any = None) -> Archive:
         scratch = undo.enter_context(TemporaryDirectory(prefix="dicomnb-demo-"))
         folder = Path(scratch) / "demo"
         shutil.copytree(archive_folder(), folder)
-        server = serve(folder, flavour=flavour, writable=True)
+        source = FolderSource(folder, options=Options(writable=True))
+        undo.callback(source.discard)
+        server = serve(source, flavour=flavour, writable=True)
         undo.callback(server.close)
         archive = connect(server.url, auth=Bearer(str(server.token)))
         weakref.finalize(archive, undo.pop_all().close)

@@ -102,6 +102,18 @@ def test_a_store_that_was_given_keeps_its_files(here: StandIn, bucket: Path) -> 
     assert sorted(here.folder.rglob("*.dcm")) == files
 
 
+def test_nothing_of_a_store_is_left(tmp_path: Path, own_cache: Path) -> None:
+    before = set((own_cache / "index").glob("*"))
+    with stand_in(folder_of(tmp_path / "data", CT), writable=True) as found:
+        kept = set((own_cache / "index").glob("*.sqlite"))
+        for name in ("a", "b"):
+            found.call("POST", f"{DATASET}/dicomStores?dicomStoreId={name}")
+        assert len(set((own_cache / "index").glob("*.sqlite")) - kept) == 2
+        found.call("DELETE", f"{DATASET}/dicomStores/a")
+    left = {path for path in (own_cache / "index").glob("*") if path.suffix == ".sqlite"}
+    assert left - before <= kept
+
+
 def test_a_patch_changes_what_the_mask_names(here: StandIn) -> None:
     body = {"labels": {"kind": "ct"}, "notificationConfig": {"pubsubTopic": "t"}}
     answer = here.call("PATCH", f"{STORE}?updateMask=labels", json=body)

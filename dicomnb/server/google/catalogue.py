@@ -36,14 +36,14 @@ class Store:
         service: what it publishes.
         lag: what was deleted from it of late.
         settings: labels and the other fields of its resource.
-        close: frees it; nothing for the store that was given.
+        discard: frees it, its folder aside; None for the store that was given.
     """
 
     name: str
     service: Service
     lag: Lag
     settings: dict[str, Any] = field(default_factory=dict)
-    close: Callable[[], None] | None = None
+    discard: Callable[[], None] | None = None
 
     def shown(self) -> dict[str, Any]:
         """As the API tells it."""
@@ -168,7 +168,7 @@ class Catalogue:
                 drawing=first.drawing,
             )
             lag = Lag(self.habits.row_lag)
-            dataset.stores[key] = Store(name, service, lag, settings, source.close)
+            dataset.stores[key] = Store(name, service, lag, settings, source.discard)
             return dataset.stores[key]
 
     def remove_store(self, parent: str, dataset: str, key: str) -> None:
@@ -186,8 +186,8 @@ class Catalogue:
         for dataset in self.datasets():
             dataset.operations.close()
             for store in dataset.stores.values():
-                if store.close is not None:
-                    store.close()
+                if store.discard is not None:
+                    store.discard()
 
     def _missing(self, name: str) -> Refused:
         if self.habits.missing_store == 404:
@@ -199,6 +199,6 @@ def _discard(store: Store) -> None:
     """Free a store and remove its folder, if it is one of the managed ones."""
     import shutil
 
-    if store.close is not None:
-        store.close()
+    if store.discard is not None:
+        store.discard()
         shutil.rmtree(store.service.source.address)
