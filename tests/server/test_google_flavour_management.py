@@ -359,6 +359,7 @@ def test_deidentified_copies_hold_nothing_but_the_list(here: StandIn) -> None:
         assert dataset.PatientName == ""
         assert dataset.PatientID == ""
         assert dataset.PatientIdentityRemoved == "YES"
+        assert "SourceApplicationEntityTitle" not in dataset.file_meta
         assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
         assert "StudyDescription" not in dataset
         assert not any(element.tag.is_private for element in dataset)

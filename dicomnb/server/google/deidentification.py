@@ -3,8 +3,8 @@
 What is taken of the API's configuration is what can be done rightly: keeping a list of
 attributes and nothing else (the default), or everything but a list; UIDs are replaced, the
 same one by the same one, unless ``skipIdRedaction`` says to leave them. Anything else is
-refused: texts burnt into pixels are not found here, nor identifiers within free text, and the
-confidentiality profile of PS3.15 is not this short list.
+refused: texts burnt into pixels, or written into a JPEG beside them, are not found here, nor
+identifiers within free text, and the confidentiality profile of PS3.15 is not this short list.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.dataset import FileMetaDataset
 
 from dicomnb.attributes import attribute
 from dicomnb.errors import BadQuery, DecodeError, DicomnbError
@@ -126,6 +127,10 @@ class Redaction:
                     setattr(dataset, keyword, None)
             dataset.PatientIdentityRemoved = "YES"
             dataset.DeidentificationMethod = "Listed attributes kept, all others removed"
+            # Who sent it, and whatever else may stand in group 0002, stays behind.
+            syntax = dataset.file_meta.TransferSyntaxUID
+            dataset.file_meta = FileMetaDataset()
+            dataset.file_meta.TransferSyntaxUID = syntax
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         dataset.preamble = bytes(128)  # it can hold anything
 

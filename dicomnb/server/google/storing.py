@@ -11,6 +11,7 @@ import msgspec
 from dicomnb.errors import NotFound
 from dicomnb.refs import Ref
 from dicomnb.server.answers import Answer, Refused
+from dicomnb.server.google.contents import instance_refs
 from dicomnb.server.google.json_store import BULK_TYPES, instances_of
 from dicomnb.server.storing import as_here, received
 from dicomnb.wire import media, native_xml
@@ -133,7 +134,9 @@ def delete(exchange: StoreExchange) -> Answer:
         NotFound: there is none.
     """
     ref, service, call = exchange.target, exchange.service, exchange.call
-    count = _count(exchange, ref)
+    count = len(instance_refs(service.source, [ref], cancel=service.cancel))
+    if not count:
+        raise NotFound(f"There is no {ref.level} {ref.uid}.")
     call.store.lag.remember(service.source, ref.at("study"))
     if ref.level == "instance" or exchange.habits.study_delete == "empty":
         service.source.delete(ref, cancel=service.cancel)
@@ -147,12 +150,3 @@ def delete(exchange: StoreExchange) -> Answer:
 
     method = f"{_SERVICE}.Delete{ref.level.capitalize()}"
     return call.begun(call.dataset.operations.start(method, work))
-
-
-def _count(exchange: StoreExchange, ref: Ref) -> int:
-    """How many instances there are; `NotFound` where there are none."""
-    service = exchange.service
-    count = sum(page.count for page in service.source.metadata(ref, cancel=service.cancel))
-    if not count:
-        raise NotFound(f"There is no {ref.level} {ref.uid}.")
-    return count
