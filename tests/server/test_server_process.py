@@ -106,9 +106,30 @@ def test_the_token_comes_from_the_environment(started: dict[str, subprocess.Pope
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+def test_googles_flavour_prints_a_token_and_leaves_nothing(scans: Path, tmp_path: Path) -> None:
+    process = python(
+        *("-m", "dicomnb", "serve", scans, "--flavour", "google", "--bucket", f"b={scans}"),
+        TMPDIR=str(tmp_path),
+    )
+    try:
+        url, header = first_line(process), first_line(process)
+        name, _, value = header.partition(": ")
+        assert len(requests.get(f"{url}/studies", headers={name: value}).json()) == 1
+        assert [one.name[:15] for one in tmp_path.iterdir()] == ["dicomnb-stores-"]
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+        assert (process.returncode, rest, errors) == (0, "", "")
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["serve", ".", "--bucket", "b=."], "flavour"),
+        (["serve", ".", "--flavour", "google", "--bucket", "b"], "NAME=FOLDER"),
         (["serve", "nothing-here"], "No folder"),
         (["serve", ".", "--host", "0.0.0.0"], "token"),
         (["serve", ".", "--token-from-environment", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE"),
