@@ -197,6 +197,24 @@ def test_the_older_answer_to_deleting_a_study(tmp_path):
         server.close()
 
 
+def test_rows_that_lag_behind_a_delete_are_not_relied_on(tmp_path):
+    from dicomnb.wire.google_habits import Habits
+
+    folder = tmp_path / "store"
+    folder.mkdir()
+    shutil.copy(real_file("CT_small.dcm"), folder)
+    server = serve(folder, flavour=Habits(row_lag=60.0), writable=True)
+    try:
+        with dn.connect(server.url, auth=dn.Bearer(server.token)) as archive:
+            study = archive.studies().iloc[0]
+            assert archive.delete(study)["Outcome"].tolist() == ["deleted"]
+            assert len(archive.studies()) == 1
+            with pytest.raises(dn.NotFound):
+                archive.delete(study)
+    finally:
+        server.close()
+
+
 def deleting(*, polls_until_done: int | None, failure: int = 0):
     """A server whose delete is an operation that takes its time, or for ever (None)."""
     polls: list[str] = []
