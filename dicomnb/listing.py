@@ -48,7 +48,7 @@ class Listing:
         """All rows of a search, within the refs of ``where`` if there are any."""
         steps = self._steps(query, where)
         with telling(progress, f"search {query.level}", unit="row") as tell:
-            return self._filled(query, self._pages(steps), tell)
+            return self._filled(query, self._pages(query, steps), tell)
 
     def tables(self, query: Query, where: Any) -> Iterator[pd.DataFrame]:
         """The same rows, one table a page."""
@@ -86,7 +86,7 @@ class Listing:
             yield from found
 
     def _tables(self, query: Query, steps: Steps) -> Iterator[pd.DataFrame]:
-        with telling(None, "") as silent, closed_after(self._pages(steps)) as found:
+        with telling(None, "") as silent, closed_after(self._pages(query, steps)) as found:
             for page in found:
                 yield self._filled(query, [page], silent)
 
@@ -99,7 +99,12 @@ class Listing:
             query = replace(query, fields=tuple(attribute(name).tag for name in names))
         return steps(query, parents, self._source.abilities())
 
-    def _pages(self, made: Steps) -> Iterator[Page]:
+    def _pages(self, query: Query, made: Steps) -> Iterator[Page]:
+        if "all" in query.fields and not self._source.abilities().search.all_fields:
+            warn(
+                "The server does not know fields='all': it brings its usual attributes. Name the "
+                "ones that are wanted, or use archive.metadata."
+            )
         if not made.bounded:
             warn(
                 "Nothing that was asked for can be matched by the server: every row is fetched "

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import queue
 import threading
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dicomnb.errors import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["Cancel", "closed_after", "side_by_side"]
+__all__ = ["Cancel", "closed_after", "side_by_side", "streams"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -140,3 +143,83 @@ def _windowed(
             for future in done:
                 waiting.remove(future)
                 yield future.result()
+
+
+class _End:
+    """What follows the last result of a stream."""
+
+
+_END = _End()
+
+
+@dataclass(frozen=True)
+class _Running(Generic[Result]):
+    """An iterator that a thread runs through, and where it puts its results."""
+
+    future: Future[None]
+    results: queue.Queue[Result | _End]
+
+
+def streams(
+    function: Callable[[Item, Cancel], Iterator[Result]],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    ahead: int = 2,
+    cancel: Cancel | None = None,
+) -> Iterator[Result]:
+    """Run through the iterators ``function(item, cancel)`` in threads, and yield what they give.
+
+    Results come in the order of ``items``. An iterator waits when it is ``ahead`` results
+    before its turn, so memory stays bounded however much each gives. Errors, closing and
+    Ctrl-C as in `side_by_side`.
+    """
+    inner = Cancel(cancel)
+
+    def run(item: Item, results: queue.Queue[Result | _End]) -> None:
+        with closed_after(function(item, inner)) as found:
+            for result in found:
+                _put(results, result, inner)
+        _put(results, _END, inner)
+
+    executor = ThreadPoolExecutor(workers, thread_name_prefix="dicomnb")
+    try:
+        left = iter(items)
+        running: deque[_Running[Result]] = deque()
+        while True:
+            for item in itertools.islice(left, 2 * workers - len(running)):
+                results: queue.Queue[Result | _End] = queue.Queue(ahead)
+                running.append(_Running(executor.submit(run, item, results), results))
+            if not running:
+                return
+            yield from _taken(running, inner)
+            running.popleft()
+    finally:
+        inner.set()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _put(results: queue.Queue[Result | _End], result: Result | _End, cancel: Cancel) -> None:
+    """Hand a result over as soon as there is room."""
+    while True:
+        cancel.check()
+        with contextlib.suppress(queue.Full):
+            results.put(result, timeout=0.1)
+            return
+
+
+def _taken(running: Sequence[_Running[Result]], cancel: Cancel) -> Iterator[Result]:
+    """The first stream to its end; any failure stops all, also of one whose turn has not come."""
+    first = running[0]
+    while True:
+        cancel.check()
+        for one in running:
+            if one.future.done():
+                one.future.result()
+        try:
+            result = first.results.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        if isinstance(result, _End):
+            return
+        yield result

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dicomnb.attributes import attribute
 from dicomnb.errors import BadQuery, ProtocolError, warn
-from dicomnb.pool import closed_after, side_by_side
+from dicomnb.pool import closed_after, streams
 from dicomnb.query import Filter, Query, parameters, plan, select
 from dicomnb.refs import LEVELS, PLURAL, UID_KEYWORDS, Level, Ref
 
@@ -63,6 +63,8 @@ class Steps:
     limit: int | None
     offset: int
     bounded: bool
+    among: frozenset[tuple[str, ...]] | None = None
+    """UIDs of the studies or series that rows must lie in, where they are asked for wide."""
 
 
 def steps(query: Query, parents: Sequence[Ref] | None, abilities: Abilities) -> Steps:
@@ -81,15 +83,32 @@ def steps(query: Query, parents: Sequence[Ref] | None, abilities: Abilities) -> 
         each = replace(query, limit=most, offset=0)
         plans = [plan(replace(each, within=ref), abilities.search) for ref in parents]
     else:
-        uids = tuple(ref.uid for ref in parents)
-        within = Filter((_UID_TAGS[parents[0].level],), "UI", uids)
-        wide = replace(query, filters=(within, *query.filters))
-        plans = [plan(wide, abilities.search)]
+        return _wide(query, parents, abilities)
     made = tuple(Step(one, each.check, query.fuzzy) for each in plans for one in each.queries)
     if len(plans) == 1:
         return Steps(made, plans[0].limit, plans[0].offset, plans[0].bounded)
     bounded = all(each.bounded for each in plans)
     return Steps(made, query.limit, query.offset, bounded)
+
+
+def _wide(query: Query, parents: Sequence[Ref], abilities: Abilities) -> Steps:
+    """Requests for many parents at once, whose rows are joined with them here.
+
+    That a series belongs to the study it was asked under is seen by both UIDs: real archives
+    hold a series under two studies.
+    """
+    uids = tuple(dict.fromkeys(ref.uid for ref in parents))
+    within = Filter((_UID_TAGS[parents[0].level],), "UI", uids)
+    wide = plan(replace(query, filters=(within, *query.filters)), abilities.search)
+    check = tuple(one for one in wide.check if one is not within)
+    among: frozenset[tuple[str, ...]]
+    if parents[0].series is not None:
+        among = frozenset((ref.study, str(ref.series)) for ref in parents)
+    else:
+        among = frozenset((ref.study,) for ref in parents)
+    limited = tuple(replace(one, limit=None, offset=0) for one in wide.queries)
+    made = tuple(Step(one, check, query.fuzzy) for one in limited)
+    return Steps(made, query.limit, query.offset, wide.bounded, among)
 
 
 def parents_of(level: Level, refs: Sequence[Ref]) -> Sequence[Ref]:
@@ -108,11 +127,12 @@ def parents_of(level: Level, refs: Sequence[Ref]) -> Sequence[Ref]:
 
 def described(search: Steps) -> pd.DataFrame:
     """The requests of a search as a table: ``Path``, ``Parameters``, ``CheckedHere``."""
+    among = [UID_KEYWORDS[level] for level in _levels_of(search.among)]
     rows = [
         {
             "Path": _path(step.query),
             "Parameters": "&".join(f"{name}={value}" for name, value in parameters(step.query)),
-            "CheckedHere": ", ".join(one.name for one in step.check),
+            "CheckedHere": ", ".join([*among, *(one.name for one in step.check)]),
         }
         for step in search.steps
     ]
@@ -129,16 +149,18 @@ def pages(
 ) -> Iterator[Page]:
     """Pages of the whole search: each row once, checked, with its parents' UIDs.
 
-    One request's pages are handed on as they arrive; the pages of several are gathered a
-    request at a time.
+    Requests run side by side; of each no more than a few pages wait for their turn, so memory
+    stays bounded by pages.
 
     Warns:
         DicomnbWarning: rows came, but none had an attribute that they are checked by here.
     """
     if search.limit == 0:
         return
-    seen: set[tuple[str | None, ...]] = set()
-    lacking = _Lacking({one.path[0]: one.name for step in search.steps for one in step.check})
+    seen: set[int] = set()
+    looked_at = {one.path[0]: one.name for step in search.steps for one in step.check}
+    looked_at |= {_UID_TAGS[level]: UID_KEYWORDS[level] for level in _levels_of(search.among)}
+    lacking = _Lacking(looked_at)
     left = search.limit
     skip = search.offset
     with closed_after(_received(source, search, lacking, workers, cancel)) as received:
@@ -183,20 +205,24 @@ def _received(
 ) -> Iterator[Page]:
     most = None if search.limit is None else search.limit + search.offset
     if len(search.steps) == 1:
-        yield from _tidied(source, search.steps[0], most, lacking, cancel)
+        yield from _tidied(source, search.steps[0], most, search.among, lacking, cancel)
         return
 
-    def ask(step: Step, inner: Cancel) -> list[Page]:
-        return list(_tidied(source, step, most, lacking, inner))
+    def ask(step: Step, inner: Cancel) -> Iterator[Page]:
+        return _tidied(source, step, most, search.among, lacking, inner)
 
-    every = side_by_side(ask, search.steps, workers=workers, cancel=cancel)
+    every = streams(ask, search.steps, workers=workers, cancel=cancel)
     with closed_after(every):
-        for received in every:
-            yield from received
+        yield from every
 
 
 def _tidied(
-    source: Source, step: Step, most: int | None, lacking: _Lacking, cancel: Cancel | None
+    source: Source,
+    step: Step,
+    most: int | None,
+    among: frozenset[tuple[str, ...]] | None,
+    lacking: _Lacking,
+    cancel: Cancel | None,
 ) -> Iterator[Page]:
     """Pages of one request, with parents' UIDs and checked, until ``most`` rows are there."""
     count = 0
@@ -204,14 +230,35 @@ def _tidied(
         for page in received:
             if page.count and step.query.within is not None:
                 page = replace(page, rows=_with_parents(page.rows, step.query.within))
-            if step.check:
+            if among is not None or step.check:
                 lacking.look(page)
+            if among is not None and page.count:
+                page = _within(page, among)
+            if step.check:
                 rows, kept = select(page.rows, step.check, fuzzy=step.fuzzy)
                 page = replace(page, rows=rows, count=kept)
             yield page
             count += page.count
             if most is not None and count >= most:
                 return
+
+
+def _levels_of(among: frozenset[tuple[str, ...]] | None) -> tuple[Level, ...]:
+    """What the UIDs of parents are of."""
+    return LEVELS[: len(next(iter(among), ()))] if among else ()
+
+
+def _within(page: Page, among: frozenset[tuple[str, ...]]) -> Page:
+    """Only the rows that lie in one of the parents.
+
+    A row that does not tell its parents lies in none: it could not be joined with them.
+    """
+    depth = len(_levels_of(among))
+    keys = _keys(page.rows)
+    kept = [raw for key, raw in keys if (_uid(key.study), _uid(key.series))[:depth] in among]
+    if len(kept) == len(keys):
+        return page
+    return replace(page, rows=_joined(kept), count=len(kept))
 
 
 def _keys(rows: bytes) -> list[tuple[_Keys, bytes]]:
@@ -241,8 +288,8 @@ def _with_parents(rows: bytes, within: Ref) -> bytes:
     return _joined(whole)
 
 
-def _once(page: Page, level: Level, seen: set[tuple[str | None, ...]]) -> Page:
-    """Only the rows that no other request has brought.
+def _once(page: Page, level: Level, seen: set[int]) -> Page:
+    """Only the rows that no other request has brought; a number of 64 bits stands for each.
 
     A UID alone does not tell rows apart: real archives hold a series under two studies.
     """
@@ -250,10 +297,10 @@ def _once(page: Page, level: Level, seen: set[tuple[str | None, ...]]) -> Page:
     for key, raw in _keys(page.rows):
         uids = (_uid(key.study), _uid(key.series), _uid(key.instance))
         has_its_own = uids[LEVELS.index(level)] is not None
-        if not has_its_own or uids not in seen:
+        if not has_its_own or hash(uids) not in seen:
             kept.append(raw)
         if has_its_own:
-            seen.add(uids)
+            seen.add(hash(uids))
     return replace(page, rows=_joined(kept), count=len(kept))
 
 

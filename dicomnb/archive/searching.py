@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.archive.connected import Connected
+from dicomnb.errors import BadQuery
 from dicomnb.query import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -29,6 +30,7 @@ class Searching(Connected):
         offset: int = 0,
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
+        matching: Mapping[Any, Any] | None = None,
         progress: Telling = None,
         **filters: Any,
     ) -> pd.DataFrame:
@@ -40,8 +42,11 @@ class Searching(Connected):
             offset: rows to pass over first.
             fields: keywords to bring besides the level's own columns, or ``"all"``.
             fuzzy: match names by the beginning of any of their words.
+            matching: more filters, whose names are no Python names: tags (``"00100010"``,
+                ``(0x0010, 0x0010)``, pydicom's ``Tag``) and paths into a sequence
+                (``"ProcedureCodeSequence.CodeValue"``).
             progress: True for a bar, or a function that is told a `Progress`.
-            **filters: keyword (or tag) = value. A list means any of its values, a pair of
+            **filters: keyword = value. A list means any of its values, a pair of
                 dates a range (None leaves it open), ``*`` and ``?`` stand for other characters.
 
         Returns:
@@ -52,8 +57,16 @@ class Searching(Connected):
 
         Example:
             >>> archive.studies(PatientName="Zhang*", StudyDate=("2023-01-01", None))
+            >>> archive.series(matching={"RequestAttributesSequence.RequestedProcedureID": "P1"})
         """
-        query = build("study", filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        query = build(
+            "study",
+            _both(filters, matching),
+            fields=fields,
+            fuzzy=fuzzy,
+            limit=limit,
+            offset=offset,
+        )
         return self._listing.table(query, where, progress)
 
     def series(
@@ -64,6 +77,7 @@ class Searching(Connected):
         offset: int = 0,
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
+        matching: Mapping[Any, Any] | None = None,
         progress: Telling = None,
         **filters: Any,
     ) -> pd.DataFrame:
@@ -72,7 +86,14 @@ class Searching(Connected):
         Example:
             >>> archive.series(studies, Modality=["CT", "MR"])
         """
-        query = build("series", filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        query = build(
+            "series",
+            _both(filters, matching),
+            fields=fields,
+            fuzzy=fuzzy,
+            limit=limit,
+            offset=offset,
+        )
         return self._listing.table(query, where, progress)
 
     def instances(
@@ -83,6 +104,7 @@ class Searching(Connected):
         offset: int = 0,
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
+        matching: Mapping[Any, Any] | None = None,
         progress: Telling = None,
         **filters: Any,
     ) -> pd.DataFrame:
@@ -91,7 +113,14 @@ class Searching(Connected):
         Example:
             >>> archive.instances(series.iloc[0])
         """
-        query = build("instance", filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        query = build(
+            "instance",
+            _both(filters, matching),
+            fields=fields,
+            fuzzy=fuzzy,
+            limit=limit,
+            offset=offset,
+        )
         return self._listing.table(query, where, progress)
 
     def pages(
@@ -103,10 +132,18 @@ class Searching(Connected):
         offset: int = 0,
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
+        matching: Mapping[Any, Any] | None = None,
         **filters: Any,
     ) -> Iterator[pd.DataFrame]:
         """The same search page by page, in bounded memory: for what does not fit a table."""
-        query = build(level, filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        query = build(
+            level,
+            _both(filters, matching),
+            fields=fields,
+            fuzzy=fuzzy,
+            limit=limit,
+            offset=offset,
+        )
         return self._listing.tables(query, where)
 
     def explain(
@@ -118,6 +155,7 @@ class Searching(Connected):
         offset: int = 0,
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
+        matching: Mapping[Any, Any] | None = None,
         **filters: Any,
     ) -> pd.DataFrame:
         """The requests that a search would make, without making them.
@@ -126,7 +164,14 @@ class Searching(Connected):
             One row a request: ``Path``, ``Parameters``, and in ``CheckedHere`` the filters
             that the source cannot match and that its rows are checked by afterwards.
         """
-        query = build(level, filters, fields=fields, fuzzy=fuzzy, limit=limit, offset=offset)
+        query = build(
+            level,
+            _both(filters, matching),
+            fields=fields,
+            fuzzy=fuzzy,
+            limit=limit,
+            offset=offset,
+        )
         return self._listing.requests(query, where)
 
     def metadata(
@@ -144,3 +189,11 @@ class Searching(Connected):
             NotFound: there is no such study, series or instance.
         """
         return self._listing.metadata(ref, fields, progress)
+
+
+def _both(filters: Mapping[str, Any], matching: Mapping[Any, Any] | None) -> Mapping[Any, Any]:
+    """Filters of both kinds; one that stands in both has two meanings."""
+    again = [name for name in matching or () if name in filters]
+    if again:
+        raise BadQuery(f"{again[0]} is given twice: as a filter of its own and in matching=.")
+    return {**filters, **(matching or {})}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dicomnb.attributes import attribute, column_name
 from dicomnb.errors import BadQuery
-from dicomnb.query.abilities import TEXT
+from dicomnb.query.abilities import RANGED, TEXT
 from dicomnb.refs import LEVELS, PLURAL
 from dicomnb.vr import VRS
 
@@ -194,6 +194,11 @@ def _text(name: Any, vr: str, value: Any) -> str:
         raise BadQuery(
             f"{name} is missing ({value!r}), which would match everything. Leave the filter out "
             'for that, or give "" to have the attribute returned.'
+        )
+    if isinstance(value, tuple) and vr not in RANGED and vr != "AT":
+        raise BadQuery(
+            f"{name}={value!r}: a tuple is a range, which only dates and times have. For any of "
+            f"several values give a list: {list(value)!r}."
         )
     try:
         return VRS[vr].format(value)

@@ -125,6 +125,8 @@ def _choices(one: Filter, query: Query, abilities: SearchAbilities) -> _Sent:
         len(one.path) > 1 or one.path[0] not in abilities.attributes[level]
     ):
         return nothing
+    if len(one.values) > UIDS_A_REQUEST * MOST_REQUESTS:
+        return nothing  # not a million requests
     widened = [_widened(value, one, query, abilities) for value in one.values]
     if any(text is None for text, _ in widened):
         return nothing
@@ -134,6 +136,8 @@ def _choices(one: Filter, query: Query, abilities: SearchAbilities) -> _Sent:
     if one.vr == "UI" and abilities.uid_lists:
         a_list = Form(level, one.path, "list")
         size = 1 if a_list in abilities.refused | abilities.ignored else UIDS_A_REQUEST
+    if len(values) > size * MOST_REQUESTS:
+        return nothing
     batches = [values[start : start + size] for start in range(0, len(values), size)]
     exact = values == one.values and not needs_fuzzy
     if abilities.undated_before and one.vr in RANGED:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from dicomnb.errors import Cancelled
-from dicomnb.pool import Cancel, closed_after, side_by_side
+from dicomnb.pool import Cancel, closed_after, side_by_side, streams
 
 
 def own_threads() -> list[threading.Thread]:
@@ -135,3 +137,70 @@ def test_waiting_for_a_slow_one_costs_nothing() -> None:
     before = time.process_time()
     assert list(side_by_side(work, range(6), workers=3)) == list(range(6))
     assert time.process_time() - before < 0.4
+
+
+# Streams
+
+
+def test_streams_come_in_order_and_wait_for_their_turn() -> None:
+    """However much each gives, only a few results of each are held."""
+    ahead: Counter[int] = Counter()
+
+    def numbers(item: int, cancel: Cancel) -> Iterator[tuple[int, int]]:
+        for number in range(50):
+            ahead[item] += 1
+            yield item, number
+
+    found = streams(numbers, range(6), workers=3)
+    taken = list(itertools.islice(found, 10))
+    assert taken == [(0, number) for number in range(10)]
+    time.sleep(0.3)
+    assert ahead[1] <= 4
+    assert ahead[5] <= 4
+    assert taken + list(found) == [(item, number) for item in range(6) for number in range(50)]
+
+
+def test_an_error_in_a_later_stream_stops_the_first() -> None:
+    def numbers(item: int, cancel: Cancel) -> Iterator[int]:
+        if item == 3:
+            raise ValueError("three")
+        while True:
+            time.sleep(0.01)
+            yield item
+
+    with pytest.raises(ValueError, match="three"):
+        for _ in streams(numbers, range(4), workers=4):
+            pass
+
+
+def test_a_stream_that_is_left_closes_all_and_leaves_no_thread() -> None:
+    closed: list[int] = []
+
+    def numbers(item: int, cancel: Cancel) -> Iterator[int]:
+        try:
+            while True:
+                yield item
+        finally:
+            closed.append(item)
+
+    before = threading.active_count()
+    found = streams(numbers, range(3), workers=3)
+    assert next(found) == 0
+    found.close()  # type: ignore[attr-defined]
+    assert sorted(closed) == [0, 1, 2]
+    assert threading.active_count() == before
+    assert list(streams(numbers, [], workers=3)) == []
+
+
+def test_cancelled_streams_stop() -> None:
+    cancel = Cancel()
+
+    def numbers(item: int, inner: Cancel) -> Iterator[int]:
+        while True:
+            yield item
+
+    found = streams(numbers, range(2), workers=2, cancel=cancel)
+    assert next(found) == 0
+    cancel.set()
+    with pytest.raises(Cancelled):
+        list(found)
