@@ -1,0 +1,107 @@
+"""Ways through a network: a signing auth object, an IPv6 address, a client certificate."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from requests.auth import AuthBase
+
+import dicomnb as dn
+from tests.web.raw_server import response, source, transport
+
+
+class Signing(AuthBase):
+    """Signs as AWS's SigV4 does: over the method, the final URL and the headers."""
+
+    def __init__(self) -> None:
+        self.signed: list[tuple[str, str, dict[str, str]]] = []
+
+    def __call__(self, request):
+        self.signed.append((request.method, request.url, dict(request.headers)))
+        request.headers["Authorization"] = f"AWS4-HMAC-SHA256 {len(self.signed)}"
+        return request
+
+
+def test_a_signing_auth_object_sees_what_is_sent(raw):
+    server, auth = raw(response(b"[]")), Signing()
+    archive = dn.connect(server.url, auth=auth)
+    archive.studies(PatientName="Wang^Xiao=王")
+    assert len(server.requests) == len(auth.signed)
+    for sent, (method, url, headers) in zip(server.requests, auth.signed, strict=True):
+        assert (sent.method, server.root + sent.target) == (method, url)
+        assert headers["Accept"] == sent.headers["accept"]
+        assert sent.headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
+    assert len({one.headers["authorization"] for one in server.requests}) == len(server.requests)
+
+
+def test_an_ipv6_address():
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 on this machine")
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 loopback on this machine")
+
+    def answer() -> None:
+        for _ in range(2):
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(response(b"[]", Connection="close"))
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    with listener:
+        url = f"http://[::1]:{listener.getsockname()[1]}/dicom-web"
+        here = source(url, auth=("user", "password"))
+        assert here.address == url
+        answered = here._transport.send("GET", "studies")
+        with answered:
+            assert answered.read(10) == b"[]"
+
+
+def made(folder, name: str) -> str:
+    """A certificate for this machine with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(here, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + secret)
+    return str(path)
+
+
+def test_a_client_certificate_that_the_server_wants(raw, tmp_path):
+    hospital, client = made(tmp_path, "hospital"), made(tmp_path, "client")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(hospital)
+    context.load_verify_locations(client)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = raw(response(b"[]"), tls=context)
+    with transport(server.url, verify=hospital, cert=client).send("GET", "studies") as answer:
+        assert answer.read(10) == b"[]"
+    count = len(server.requests)
+    with pytest.raises(dn.ConnectionFailed):
+        transport(server.url, verify=hospital).send("GET", "studies")
+    assert len(server.requests) == count
