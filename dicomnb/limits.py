@@ -31,5 +31,7 @@ class Limits:
     """Rows times columns of a frame that is drawn as a picture here."""
     pixel_bytes: int = 16 * GIB
     """The pixels of one array or volume."""
+    cache_bytes: int = 512 * MIB
+    """The slices of a lazy volume that are kept in memory."""
     upload_bytes: int = 16 * GIB
     """One request body that the embedded server takes."""

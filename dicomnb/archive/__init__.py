@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dicomnb.archive.changing import Changing
+from dicomnb.archive.placing import Placing
 from dicomnb.archive.retrieving import Retrieving
 from dicomnb.archive.searching import Searching
 from dicomnb.html import card, text_card
@@ -10,7 +11,7 @@ from dicomnb.html import card, text_card
 __all__ = ["Archive"]
 
 
-class Archive(Searching, Retrieving, Changing):
+class Archive(Searching, Retrieving, Placing, Changing):
     """A place with DICOM: a server or a folder. Made by `dicomnb.connect`.
 
     What says which study, series or instance is meant (a *ref*) may be a row or table of a

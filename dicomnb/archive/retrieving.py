@@ -117,9 +117,15 @@ class Retrieving(Connected):
         *,
         values: Literal["modality", "suv", "suv_lbm", "suv_bsa"] = "modality",
         strict: bool = True,
+        lazy: bool = False,
         progress: Telling = None,
     ) -> Volume:
-        """A series of single-frame slices as one array with its geometry.
+        """A series of slices, or of multi-frame images, as one array with its geometry.
+
+        Single-frame series, enhanced and legacy converted CT, MR and PET, parametric maps and
+        dose grids. Images that differ in time, echo, b-value or the like at the same positions
+        make a fourth axis, see ``volume.axis``. Localizers and stray slices of another
+        orientation are set apart and told in ``volume.report``.
 
         Args:
             ref: a series, or a table of instances of one series.
@@ -127,10 +133,14 @@ class Retrieving(Connected):
                 ``"suv_bsa"``: by body weight, lean body mass or body surface area.
             strict: False returns the best volume there is when the slices are not one regular
                 stack; ``volume.report`` then says what was wrong.
+            lazy: fetch the metadata now and a slice only when it is indexed or drawn; the last
+                ones are kept, up to ``limits.cache_bytes``. Values are those of the whole
+                volume; the type is one that holds whatever the slices may hold.
 
         Returns:
             `Volume`: (slices, rows, columns) in modality values (HU for CT), slices in order
-            of their position, with the affine to patient coordinates (LPS, mm).
+            of their position, with the affine to patient coordinates (LPS, mm); with a fourth
+            axis (stacks, slices, rows, columns).
 
         Raises:
             GeometryError: gaps, duplicates, other orientations, a tilted gantry; names them.
@@ -145,6 +155,13 @@ class Retrieving(Connected):
         refs = refs_of(ref, base=self.source.address)
         if not refs or len({one.at("series") for one in refs if one.series}) != 1:
             raise RefError("A volume is made of one series: give a series, or its instances.")
+        if lazy:
+            if by is not None:
+                raise ValueError("A lazy volume is in modality values: values= needs lazy=False.")
+            from dicomnb.transfer.lazy import lazy_volume
+
+            workers, limits = self.options.workers, self.options.limits
+            return lazy_volume(self.source, refs, strict=strict, workers=workers, limits=limits)
         told = ref.get("NumberOfSeriesRelatedInstances") if isinstance(ref, pd.Series) else None
         with telling(progress, "volume") as tell:
             found = volume(

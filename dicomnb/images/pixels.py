@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,6 +190,11 @@ class PixelFormat:
     def is_native(self) -> bool:
         """Whether the transfer syntax leaves the pixels uncompressed and unframed."""
         return is_native(self.transfer_syntax)
+
+    def within(self, transfer_syntax: str) -> PixelFormat:
+        """The same pixels in another transfer syntax; compressed, the used bits lie lowest."""
+        high = self.high_bit if is_native(transfer_syntax) else self.bits_stored - 1
+        return replace(self, transfer_syntax=transfer_syntax, high_bit=high)
 
     @property
     def is_big_endian(self) -> bool:

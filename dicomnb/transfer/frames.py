@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     _Job = tuple[int, str, bytes]
 
-__all__ = ["Output", "frames", "header_of"]
+__all__ = ["Output", "arriving", "frames", "header_from", "header_of"]
 
 Output = Literal["stored", "modality", "real_world", "suv", "suv_lbm", "suv_bsa", "display"]
 
@@ -89,7 +89,7 @@ def frames(
     place = 0
     # Frames are decoded in threads while the next ones arrive; some wait, never all of them.
     with closed_after(parts):
-        jobs = _jobs(parts, ref, wanted, header)
+        jobs = arriving(parts, ref, wanted, header)
         arrays = side_by_side(decoded, jobs, workers=workers or os.cpu_count() or 1, cancel=cancel)
         with closed_after(arrays):
             for place, frame in enumerate(arrays, 1):
@@ -101,7 +101,7 @@ def frames(
     return stack
 
 
-def _jobs(
+def arriving(
     parts: Iterable[Part], ref: Ref, wanted: Sequence[int], header: Dataset
 ) -> Iterator[_Job]:
     """Number, transfer syntax and bytes of each frame that comes.
@@ -168,10 +168,22 @@ def header_of(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset,
     came = (row.get(_SOP_INSTANCE_UID) or {}).get("Value") or [ref.instance]
     if came != [ref.instance]:
         raise ProtocolError(f"Asked for {ref.path}, but the metadata of {came[0]} was sent.")
-    keyword = next((name for tag, name in _PIXELS.items() if tag in row), "PixelData")
+    header, keyword = header_from(source, row, cancel=cancel)
+    return header, keyword or "PixelData"
+
+
+def header_from(
+    source: Source,
+    row: Mapping[str, Any],
+    *,
+    groups: tuple[str, ...] = _GROUPS,
+    cancel: Cancel | None = None,
+) -> tuple[Dataset, str | None]:
+    """A row of metadata as a data set, and the keyword of its pixels; None without pixels."""
+    keyword = next((name for tag, name in _PIXELS.items() if tag in row), None)
     header = Dataset()
     for tag, element in row.items():
-        if tag.startswith(_GROUPS):
+        if tag.startswith(groups):
             header.add(_element(source, tag, element, cancel))
     return header, keyword
 

@@ -163,13 +163,13 @@ class Placed(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if any(isinstance(out, Placed) for out in options.get("out", ())):
             return NotImplemented  # a volume is not changed; volume.array can be
-        plain = [one.array if isinstance(one, Placed) else one for one in inputs]
+        plain = [np.asarray(one.array) if isinstance(one, Placed) else one for one in inputs]
         return getattr(ufunc, method)(*plain, **options)
 
     __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> Any:
-        return self.array[index]
+        return self.array[index.array if isinstance(index, Placed) else index]
 
     def __len__(self) -> int:
         return len(self.array)

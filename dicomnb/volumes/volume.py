@@ -21,12 +21,16 @@ from dicomnb.volumes.grid import (
 from dicomnb.volumes.placed import Placed
 from dicomnb.volumes.planes import plane, turned
 from dicomnb.volumes.resampling import at_points, on_grid
+from dicomnb.volumes.writing import segmentation_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydicom import Dataset
 
     from dicomnb.volumes.planes import Plane
     from dicomnb.volumes.resampling import Method
+    from dicomnb.volumes.writing import Code
 
     Range = slice | tuple[int, int] | None
     Point = tuple[float, float, float]
@@ -72,6 +76,14 @@ class Volume(Placed):
         if len(rows) == count * depth:
             rows = rows.iloc[place * depth : (place + 1) * depth].reset_index(drop=True)
         return replace(self, array=self.array[place], axis=None, slices=rows)
+
+    def loaded(self) -> Volume:
+        """The volume with all of its slices in memory; itself, unless it is lazy.
+
+        Raises:
+            LimitExceeded: it is larger than the limits allow.
+        """
+        return self if isinstance(self.array, np.ndarray) else replace(self, array=np.asarray(self))
 
     def plane(
         self, name: str, *, at: int | None = None, mm: float | None = None, stack: int = 0
@@ -284,6 +296,43 @@ class Volume(Placed):
             affine=affine,
             slices=pd.DataFrame(),
             pixel_spacing=spacing_of(affine)[1:],
+        )
+
+    def to_segmentation(
+        self,
+        masks: Mapping[str, Any],
+        sources: Iterable[Dataset],
+        *,
+        title: str = "Segmentation",
+        algorithm: str | None = None,
+        codes: Mapping[str, tuple[Code, Code]] | None = None,
+    ) -> Dataset:
+        """Masks on this volume as a Segmentation object, to be stored with ``archive.store``.
+
+        Args:
+            masks: by label: each (slices, rows, columns) of bool, or of 0 and 1; they may
+                overlap.
+            sources: the images of the volume, as ``archive.datasets(scan, pixels=False)``.
+            title: SeriesDescription.
+            algorithm: name of the algorithm that drew them; None for by hand.
+            codes: by label: category and type of what a segment is, each (value, scheme,
+                meaning); Tissue (SNOMED CT) where nothing is said.
+
+        Returns:
+            A data set of a new series in the study of the images.
+
+        Raises:
+            GeometryError: the volume's slices are no longer those of the images.
+            ImportError: highdicom is not installed.
+            ValueError: a mask has another shape, or other values.
+
+        Example:
+            >>> images = archive.datasets(scan, pixels=False)  # doctest: +SKIP
+            >>> archive.store(volume.to_segmentation({"bone": volume > 300}, images))
+            ... # doctest: +SKIP
+        """
+        return segmentation_dataset(
+            self, masks, sources, title=title, algorithm=algorithm, codes=codes or {}
         )
 
     def to_xarray(self) -> Any:
