@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from dicomnb import google, images, plots, widgets
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
+    from dicomnb.tables.reports import measurements
     from dicomnb.tables.saved import load_table, save_table
     from dicomnb.transfer.saved import read_multipart
     from dicomnb.volumes.volume import Volume
@@ -93,6 +94,7 @@ __all__ = [
     "google",
     "images",
     "load_table",
+    "measurements",
     "plots",
     "read_multipart",
     "save_table",
@@ -106,6 +108,7 @@ _LATE = {
     "demo": "dicomnb.samples",
     "demo_labels": "dicomnb.samples",
     "load_table": "dicomnb.tables.saved",
+    "measurements": "dicomnb.tables.reports",
     "read_multipart": "dicomnb.transfer.saved",
     "save_table": "dicomnb.tables.saved",
     "serve": "dicomnb.server",

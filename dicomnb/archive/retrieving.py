@@ -64,6 +64,27 @@ class Retrieving(Connected):
         for one in refs_of(ref, base=self.source.address):
             yield from datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
 
+    def measurements(self, ref: Any) -> pd.DataFrame:
+        """The measurements of the structured reports in ``ref``, one row each (TID 1500).
+
+        Args:
+            ref: reports, or the series or studies that hold nothing else.
+
+        Returns:
+            As `dicomnb.measurements` describes it.
+
+        Raises:
+            ValueError: an instance is no structured report.
+
+        Example:
+            >>> archive.measurements(archive.series(Modality="SR"))
+        """
+        from dicomnb.tables.reports import measurements
+
+        table = measurements(self.datasets(ref, pixels=False))
+        table.attrs["connection"] = self._listing.connection
+        return table
+
     def frames(
         self,
         ref: Any,

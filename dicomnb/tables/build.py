@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,12 +15,17 @@ from dicomnb.tables.cells import Notes, column_of, read_cell
 from dicomnb.tables.collector import collector_paused
 from dicomnb.tables.columns import IDENTITY, Column, identity_columns
 from dicomnb.tables.decode import Page, Plain, decode_page
+from dicomnb.tables.flatten import flattened, is_path, with_paths
 from dicomnb.tables.oddities import ATTRS_KEY, Oddities
+from dicomnb.tables.parts import Part, part_cells, part_named, parts_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-__all__ = ["TableBuilder"]
+__all__ = ["CREATORS_KEY", "TableBuilder"]
+
+#: Where ``df.attrs`` holds the creators of private columns, as one JSON object.
+CREATORS_KEY = "private_creators"
 
 
 class TableBuilder:
@@ -29,11 +35,13 @@ class TableBuilder:
     use by several threads at once.
 
     Args:
-        columns: keywords or tags, in order; None for the identity columns of the level and
-            every attribute that occurs, by tag.
+        columns: keywords or tags, in order, parts of them (``"PatientName.Family"``, see
+            `Part`) and paths into sequences (see `flattened`); None for the identity columns
+            of the level and every attribute that occurs, by tag.
         level: ``"study"``, ``"series"`` or ``"instance"``: what a row is.
         others: whether attributes that occur beside ``columns`` become columns too, after
             them, by tag.
+        flatten: True, or the sequences that stand as columns of their own; see `flattened`.
         attrs: for ``df.attrs``: small text and numbers only, such as the connection's id and
             the query without secrets.
 
@@ -57,12 +65,23 @@ class TableBuilder:
         *,
         level: str,
         others: bool = False,
+        flatten: bool | Iterable[str] = False,
         attrs: Mapping[str, str | int | float | bool] | None = None,
     ) -> None:
         identity = identity_columns(level)
         names = identity if columns is None else tuple(columns)
-        self._columns = tuple(dict.fromkeys(Column(attribute(name)) for name in names))
+        self._wanted = _wanted(names)
+        columns = [one for several in self._wanted.values() for one in several]
+        paths = [Column(attribute(path.partition(".")[0])) for path in self._paths()]
+        self._columns = tuple(dict.fromkeys((*columns, *paths)))
+        sources = tuple(dict.fromkeys(Column(one.attribute) for one in self._columns))
+        creators = tuple(one for one in map(_creator_column, sources) if one is not None)
+        self._decoded = tuple(dict.fromkeys((*sources, *creators)))
+        self._hidden = {one.name for one in self._decoded if one not in columns}
+        self._flatten = flatten if isinstance(flatten, bool) else tuple(flatten)
         self._others = column_of if others or columns is None else None
+        if self._others is not None:
+            self._hidden = set()
         self._below = {attribute(name).tag for name in IDENTITY if name not in identity}
         self._attrs: dict[Hashable, Any] = {"level": level}
         self._attrs.update(attrs or {})
@@ -70,6 +89,7 @@ class TableBuilder:
             if not isinstance(value, (str, int, float, bool)):
                 raise TypeError(f"attrs[{key!r}] must be text or a number, not {value!r}.")
         self._arrays: dict[Column, list[tuple[int, Any]]] = {c: [] for c in self._columns}
+        self._creators: dict[str, dict[str, None]] = {}
         self._counts: list[int] = []
         self._oddities = Oddities()
 
@@ -96,7 +116,7 @@ class TableBuilder:
         given = {attribute(name).tag: text for name, text in (parents or {}).items()}
         with collector_paused():
             # What was decoded dies inside, so that the collector has nothing to walk after.
-            return self._take(decode_page(page, self._columns, others=self._others), given)
+            return self._take(decode_page(page, self._decoded, others=self._others), given)
 
     def finish(self, *, complete: bool = True) -> pd.DataFrame:
         """The table; may be called once, after the last page.
@@ -114,6 +134,14 @@ class TableBuilder:
         data = {column.name: self._whole(column) for column in self._in_order()}
         table = pd.DataFrame(data, index=pd.RangeIndex(self.rows), copy=False)
         table.attrs = {**self._attrs, "complete": complete, ATTRS_KEY: self._oddities.to_json()}
+        if self._creators:
+            found = {name: " or ".join(creators) for name, creators in self._creators.items()}
+            table.attrs[CREATORS_KEY] = json.dumps(found)
+        if paths := self._paths():
+            order = [one for name, several in self._wanted.items() for one in _names(name, several)]
+            table = with_paths(table, paths, order, self._hidden)
+        if self._flatten:
+            table = flattened(table, self._flatten)
         if self._oddities.count:
             first = self._oddities.kept[0]
             warn(
@@ -132,20 +160,44 @@ class TableBuilder:
         for column, came in page.columns.items():
             if column.tag in self._below:
                 continue
-            cells = _cells(column, came, noted)
-            if column.tag in parents:
-                cells = [parents[column.tag] if cell is None else cell for cell in cells]
-            arrays[column.name] = column_array(column, cells)
-            self._arrays.setdefault(column, []).append((len(self._counts), arrays[column.name]))
+            if column in self._arrays or column.name not in self._hidden:
+                cells = _cells(column, came, noted)
+                if column.tag in parents:
+                    cells = [parents[column.tag] if cell is None else cell for cell in cells]
+                self._keep(column, cells, arrays)
+            for part in self._parts_of(column):
+                self._keep(part, part_cells(part, came), arrays)
+        self._note_creators(page)
         self._counts.append(page.received)
         for row, keyword, raw, problem in sorted(noted, key=lambda one: one[0]):
             uid = _best_uid(arrays, row)
             self._oddities.add(uid=uid, keyword=keyword, raw=raw, problem=problem)
         return page.received
 
+    def _keep(self, column: Column, cells: list[Any], arrays: dict[str, Any]) -> None:
+        arrays[column.name] = column_array(column, cells)
+        self._arrays.setdefault(column, []).append((len(self._counts), arrays[column.name]))
+
+    def _parts_of(self, column: Column) -> Iterable[Part]:
+        asked = (one for one in self._columns if isinstance(one, Part) and one.tag == column.tag)
+        beside = parts_beside(column) if column.name not in self._hidden else ()
+        return dict.fromkeys((*asked, *beside))
+
+    def _note_creators(self, page: Page) -> None:
+        """Remember who the blocks of the private columns belong to (PS3.5 section 7.8.1)."""
+        for column in page.columns:
+            reserved = _creator_column(column)
+            came = page.columns.get(reserved) if reserved is not None else None
+            for creator in filter(None, part_cells(Part(reserved.attribute, "Raw"), came or [])):
+                self._creators.setdefault(column.name, {})[creator] = None
+
+    def _paths(self) -> list[str]:
+        """Those of the names that are paths into sequences."""
+        return [name for name, columns in self._wanted.items() if not columns]
+
     def _in_order(self) -> list[Column]:
         further = [column for column in self._arrays if column not in self._columns]
-        return [*self._columns, *sorted(further, key=lambda column: column.tag)]
+        return [*self._columns, *sorted(further, key=lambda column: (column.tag, column.name))]
 
     def _whole(self, column: Column) -> pd.Series:
         """A column's pages joined, missing where a page did not have it."""
@@ -155,6 +207,33 @@ class TableBuilder:
             for number, count in enumerate(self._counts)
         ]
         return join_arrays(column, arrays)
+
+
+def _wanted(names: Iterable[Any]) -> dict[str, tuple[Column, ...]]:
+    """Each name in its proper spelling → its columns; none for a path into a sequence."""
+    found: dict[str, tuple[Column, ...]] = {}
+    for name in names:
+        if is_path(name):
+            found[".".join(attribute(step).column for step in name.split("."))] = ()
+        elif isinstance(name, str) and "." in name:
+            part = part_named(name)
+            found[part.name] = (part,)
+        else:
+            column = Column(attribute(name))
+            found[column.name] = (column, *parts_beside(column))
+    return found
+
+
+def _names(name: str, columns: Iterable[Column]) -> list[str]:
+    return [column.name for column in columns] or [name]
+
+
+def _creator_column(column: Column) -> Column | None:
+    """Where the creator of a private attribute's block stands."""
+    tag = column.tag
+    if not column.attribute.is_private or tag[4:6] == "00":
+        return None
+    return column_of(f"{tag[:4]}00{tag[4:6]}")
 
 
 def _cells(

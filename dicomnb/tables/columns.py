@@ -128,8 +128,9 @@ def columns_for(level: str, *, extra: Iterable[str] = ()) -> tuple[str, ...]:
 
     Args:
         level: ``"study"``, ``"series"`` or ``"instance"``.
-        extra: filters and fields of the search, keywords or tags, in order; of a path into a
-            sequence the first part counts. Identifiers below the level are left out.
+        extra: filters and fields of the search, keywords or tags, in order; also parts
+            (``"PatientName.Family"``) and paths into sequences, which are passed on as they
+            are. Identifiers below the level are left out.
 
     Returns:
         The level's own columns, then what ``extra`` adds; no name twice.
@@ -145,9 +146,10 @@ def columns_for(level: str, *, extra: Iterable[str] = ()) -> tuple[str, ...]:
     below = _below(level)
     names = dict.fromkeys(_COLUMNS[level])
     for name in extra:
-        column = attribute(name.partition(".")[0] if isinstance(name, str) else name).column
+        first, _, rest = name.partition(".") if isinstance(name, str) else (name, "", "")
+        column = attribute(first).column
         if column not in below:
-            names.setdefault(column)
+            names.setdefault(f"{column}.{rest}" if rest else column)
     return tuple(names)
 
 

@@ -19,7 +19,7 @@ NAMES = [
     "LimitExceeded", "Limits", "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError",
     "Ref", "RefError", "ServerError", "StillRunning", "StoreError", "Throttled", "UnitsError",
     "Unsupported", "Volume", "connect", "demo", "demo_labels", "google", "images", "load_table",
-    "plots", "read_multipart", "save_table", "serve", "widgets",
+    "measurements", "plots", "read_multipart", "save_table", "serve", "widgets",
 ]  # fmt: skip
 
 

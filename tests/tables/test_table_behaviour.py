@@ -234,7 +234,11 @@ def test_filters_and_fields_add_columns_in_their_order():
         "series",
         extra=["00180060", "Modality", "(0009,1001)", "RequestAttributesSequence.AccessionNumber"],
     )
-    assert names[len(columns_for("series")) :] == ("KVP", "0009,1001", "RequestAttributesSequence")
+    assert names[len(columns_for("series")) :] == (
+        "KVP",
+        "0009,1001",
+        "RequestAttributesSequence.AccessionNumber",
+    )
 
 
 def test_mistakes_are_told():
