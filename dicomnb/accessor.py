@@ -5,6 +5,7 @@ Registered with pandas by ``import dicomnb``; nothing of pandas is changed.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from dicomnb.attributes import attribute
 from dicomnb.errors import BadQuery, RefError
 from dicomnb.refs import Ref, one_ref
 from dicomnb.tables import issues_of
+from dicomnb.tables.build import CREATORS_KEY
 from dicomnb.tables.describe import Description, describe
 
 if TYPE_CHECKING:
@@ -79,6 +81,12 @@ class DicomAccessor:
         At most 200 are kept; ``attrs["count"]`` of what is returned counts all there were.
         """
         return issues_of(self._table)
+
+    @property
+    def private_creators(self) -> dict[str, str]:
+        """Private column → who its block belongs to (PS3.5 section 7.8.1), where it is known."""
+        found: dict[str, str] = json.loads(self._table.attrs.get(CREATORS_KEY) or "{}")
+        return found
 
     def describe(self) -> Description:
         """Patients, studies, series, instances, modalities, dates, and what is missing."""

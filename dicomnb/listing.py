@@ -6,18 +6,18 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from dicomnb.attributes import attribute
 from dicomnb.errors import warn
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.refs import refs_of
 from dicomnb.search import Steps, described, pages, parents_of, steps
-from dicomnb.tables import TableBuilder, columns_for
+from dicomnb.tables import Shape, TableBuilder, columns_for, frame_rows, identity_columns
 from dicomnb.transfer.events import Progress, Tell, Telling, telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    import pandas as pd
 
     from dicomnb.pool import Cancel
     from dicomnb.query import Query
@@ -44,32 +44,44 @@ class Listing:
         self._workers = workers
         self.connection = uuid.uuid4().hex[:8]
 
-    def table(self, query: Query, where: Any, progress: Telling) -> pd.DataFrame:
+    def table(self, query: Query, where: Any, progress: Telling, shape: Shape) -> pd.DataFrame:
         """All rows of a search, within the refs of ``where`` if there are any."""
         steps = self._steps(query, where)
         with telling(progress, f"search {query.level}", unit="row") as tell:
-            return self._filled(query, self._pages(query, steps), tell)
+            return self._filled(query, self._pages(query, steps), tell, shape)
 
-    def tables(self, query: Query, where: Any) -> Iterator[pd.DataFrame]:
+    def tables(self, query: Query, where: Any, shape: Shape) -> Iterator[pd.DataFrame]:
         """The same rows, one table a page."""
-        return self._tables(query, self._steps(query, where))
+        return self._tables(query, self._steps(query, where), shape)
 
     def requests(self, query: Query, where: Any) -> pd.DataFrame:
         """The requests that a search would make."""
         return described(self._steps(query, where))
 
-    def metadata(self, ref: Any, fields: Iterable[str] | None, progress: Telling) -> pd.DataFrame:
-        """The attributes of every instance in ``ref``; ``fields`` None takes what occurs."""
-        names = None if fields is None else columns_for("instance", extra=tuple(fields))
-        builder = TableBuilder(names, level="instance")
-        count = 0
+    def metadata(
+        self, ref: Any, shape: Shape, progress: Telling, *, frames: bool = False
+    ) -> pd.DataFrame:
+        """The attributes of every instance in ``ref``, or of every frame of theirs."""
+        names = None
+        if not shape.everything:
+            names = columns_for("instance", extra=shape.names)
+        elif shape.names:
+            names = (*identity_columns("instance"), *shape.names)
+        builder = TableBuilder(
+            names, level="instance", others=shape.everything, flatten=shape.flatten
+        )
+        numbers: list[int] = []
         with telling(progress, "metadata") as tell:
             asked = refs_of(ref, base=self._source.address)
             with closed_after(self._metadata(asked)) as found:
                 for page in found:
-                    count += builder.add(page.rows)
-                    tell(Progress(count))
+                    rows, frame_numbers = frame_rows(page.rows) if frames else (page.rows, [])
+                    count = builder.add(rows)
+                    numbers += frame_numbers or [1] * count
+                    tell(Progress(len(numbers)))
         table = builder.finish()
+        if frames:
+            table = _with_frame_numbers(table, numbers)
         table.attrs.update(connection=self.connection)
         return table
 
@@ -85,10 +97,10 @@ class Listing:
         for found in side_by_side(ask, refs, workers=self._workers):
             yield from found
 
-    def _tables(self, query: Query, steps: Steps) -> Iterator[pd.DataFrame]:
+    def _tables(self, query: Query, steps: Steps, shape: Shape) -> Iterator[pd.DataFrame]:
         with telling(None, "") as silent, closed_after(self._pages(query, steps)) as found:
             for page in found:
-                yield self._filled(query, [page], silent)
+                yield self._filled(query, [page], silent, shape)
 
     def _steps(self, query: Query, where: Any) -> Steps:
         parents = None
@@ -112,12 +124,17 @@ class Listing:
             )
         return pages(self._source, made, workers=self._workers)
 
-    def _filled(self, query: Query, found: Iterable[Page], tell: Tell) -> pd.DataFrame:
+    def _filled(
+        self, query: Query, found: Iterable[Page], tell: Tell, shape: Shape
+    ) -> pd.DataFrame:
         """A table of pages, with what the source said beside them."""
-        everything = "all" in query.fields
-        extra = [one.path[0] for one in query.filters]
-        names = columns_for(query.level, extra=(*extra, *(() if everything else query.fields)))
-        builder = TableBuilder(names, level=query.level, others=everything)
+        extra = (*(one.path[0] for one in query.filters), *shape.names)
+        builder = TableBuilder(
+            columns_for(query.level, extra=extra),
+            level=query.level,
+            others=shape.everything,
+            flatten=shape.flatten,
+        )
         count, complete = 0, True
         notes: dict[str, None] = {}
         warnings: dict[str, None] = {}
@@ -135,3 +152,15 @@ class Listing:
         table = builder.finish(complete=complete)
         table.attrs.update(connection=self.connection, notes=" ".join(notes))
         return table
+
+
+def _with_frame_numbers(table: pd.DataFrame, numbers: list[int]) -> pd.DataFrame:
+    """The table with a column FrameNumber after its identity."""
+    pieces: dict[str, pd.Series] = {}
+    for name in table.columns:
+        pieces[name] = table[name]
+        if name == "SOPInstanceUID":
+            pieces["FrameNumber"] = pd.Series(numbers, dtype="Int64")
+    made = pd.DataFrame(pieces, copy=False)
+    made.attrs = table.attrs
+    return made

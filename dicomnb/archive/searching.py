@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dicomnb.archive.connected import Connected
 from dicomnb.errors import BadQuery
 from dicomnb.query import build
+from dicomnb.tables import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,7 @@ class Searching(Connected):
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
         matching: Mapping[Any, Any] | None = None,
+        flatten: bool | str | Iterable[str] = False,
         progress: Telling = None,
         **filters: Any,
     ) -> pd.DataFrame:
@@ -40,11 +42,16 @@ class Searching(Connected):
             where: studies to look among, as refs; None for all.
             limit: rows at most, counted after filtering; None for all there are.
             offset: rows to pass over first.
-            fields: keywords to bring besides the level's own columns, or ``"all"``.
+            fields: keywords to bring besides the level's own columns, or ``"all"``; parts of
+                names (``"PatientName.Family"``, ``.Given``, ``.Ideographic``, …), the raw text
+                of anything (``"StudyDate.Raw"``), and paths into sequences
+                (``"RequestAttributesSequence.ScheduledProcedureStepID"``).
             fuzzy: match names by the beginning of any of their words.
             matching: more filters, whose names are no Python names: tags (``"00100010"``,
                 ``(0x0010, 0x0010)``, pydicom's ``Tag``) and paths into a sequence
                 (``"ProcedureCodeSequence.CodeValue"``).
+            flatten: True, or the sequences that become columns of their own, named by path:
+                of their attributes' types, or tuples where a row has several items.
             progress: True for a bar, or a function that is told a `Progress`.
             **filters: keyword = value. A list means any of its values, a pair of
                 dates a range (None leaves it open), ``*`` and ``?`` stand for other characters.
@@ -67,7 +74,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.table(query, where, progress)
+        return self._listing.table(query, where, progress, Shape.of(fields, flatten))
 
     def series(
         self,
@@ -78,6 +85,7 @@ class Searching(Connected):
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
         matching: Mapping[Any, Any] | None = None,
+        flatten: bool | str | Iterable[str] = False,
         progress: Telling = None,
         **filters: Any,
     ) -> pd.DataFrame:
@@ -94,7 +102,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.table(query, where, progress)
+        return self._listing.table(query, where, progress, Shape.of(fields, flatten))
 
     def instances(
         self,
@@ -105,6 +113,7 @@ class Searching(Connected):
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
         matching: Mapping[Any, Any] | None = None,
+        flatten: bool | str | Iterable[str] = False,
         progress: Telling = None,
         **filters: Any,
     ) -> pd.DataFrame:
@@ -121,7 +130,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.table(query, where, progress)
+        return self._listing.table(query, where, progress, Shape.of(fields, flatten))
 
     def pages(
         self,
@@ -133,6 +142,7 @@ class Searching(Connected):
         fields: Iterable[Any] | str | None = None,
         fuzzy: bool = False,
         matching: Mapping[Any, Any] | None = None,
+        flatten: bool | str | Iterable[str] = False,
         **filters: Any,
     ) -> Iterator[pd.DataFrame]:
         """The same search page by page, in bounded memory: for what does not fit a table."""
@@ -144,7 +154,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.tables(query, where)
+        return self._listing.tables(query, where, Shape.of(fields, flatten))
 
     def explain(
         self,
@@ -175,20 +185,36 @@ class Searching(Connected):
         return self._listing.requests(query, where)
 
     def metadata(
-        self, ref: Any, *, fields: Iterable[str] | None = None, progress: Telling = None
+        self,
+        ref: Any,
+        *,
+        fields: Iterable[str] | str | None = None,
+        frames: bool = False,
+        flatten: bool | str | Iterable[str] = False,
+        progress: Telling = None,
     ) -> pd.DataFrame:
         """The attributes of every instance in ``ref``, without pixels (PS3.18 section 10.4.1.1.2).
 
         Args:
-            fields: keywords for columns; None takes every attribute that occurs.
+            fields: keywords for columns, as for `studies`; None takes every attribute that
+                occurs.
+            frames: one row a frame, with its ``FrameNumber`` from 1: the attributes of the
+                shared and of the frame's own functional groups stand in the row itself
+                (PS3.3 section C.7.6.16).
+            flatten: as for `studies`.
 
         Returns:
-            One row an instance; bulk data stands as its BulkDataURI.
+            One row an instance, or a frame, in the order of the source; bulk data stands as
+            its BulkDataURI.
 
         Raises:
             NotFound: there is no such study, series or instance.
+
+        Example:
+            >>> archive.metadata(scan, fields=["ImagePositionPatient"], frames=True)
         """
-        return self._listing.metadata(ref, fields, progress)
+        shape = Shape.of("all" if fields is None else fields, flatten)
+        return self._listing.metadata(ref, shape, progress, frames=frames)
 
 
 def _both(filters: Mapping[str, Any], matching: Mapping[Any, Any] | None) -> Mapping[Any, Any]:

@@ -114,7 +114,8 @@ def build(
     Args:
         filters: keyword, tag, or keywords joined by dots → value; a list means any of them,
             a pair of dates a range, open where one is None.
-        fields: keywords or tags to bring besides, or ``"all"``.
+        fields: keywords or tags to bring besides, or ``"all"``; of a part or of a path into
+            a sequence the first keyword counts.
 
     Raises:
         BadQuery: an unknown keyword, a value that its VR cannot hold, a missing value.
@@ -132,12 +133,16 @@ def build(
     if isinstance(fields, str):
         fields = [fields]
     names = list(fields or ())
-    tags = ("all",) if "all" in names else tuple(attribute(name).tag for name in names)
+    tags = ("all",) if "all" in names else tuple(map(_field, names))
     made = tuple(_filter(name, value) for name, value in filters.items())
     _check_level(level, made)
     return Query(
         level, within, made, tags, fuzzy, None if limit is None else int(limit), int(offset)
     )
+
+
+def _field(name: Any) -> str:
+    return attribute(name.partition(".")[0] if isinstance(name, str) else name).tag
 
 
 def _check_level(level: Level, filters: Iterable[Filter]) -> None:

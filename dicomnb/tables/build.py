@@ -71,13 +71,13 @@ class TableBuilder:
         identity = identity_columns(level)
         names = identity if columns is None else tuple(columns)
         self._wanted = _wanted(names)
-        columns = [one for several in self._wanted.values() for one in several]
+        wanted = [one for several in self._wanted.values() for one in several]
         paths = [Column(attribute(path.partition(".")[0])) for path in self._paths()]
-        self._columns = tuple(dict.fromkeys((*columns, *paths)))
+        self._columns = tuple(dict.fromkeys((*wanted, *paths)))
         sources = tuple(dict.fromkeys(Column(one.attribute) for one in self._columns))
         creators = tuple(one for one in map(_creator_column, sources) if one is not None)
         self._decoded = tuple(dict.fromkeys((*sources, *creators)))
-        self._hidden = {one.name for one in self._decoded if one not in columns}
+        self._hidden = {one.name for one in self._decoded if one not in wanted}
         self._flatten = flatten if isinstance(flatten, bool) else tuple(flatten)
         self._others = column_of if others or columns is None else None
         if self._others is not None:
@@ -135,7 +135,7 @@ class TableBuilder:
         table = pd.DataFrame(data, index=pd.RangeIndex(self.rows), copy=False)
         table.attrs = {**self._attrs, "complete": complete, ATTRS_KEY: self._oddities.to_json()}
         if self._creators:
-            found = {name: " or ".join(creators) for name, creators in self._creators.items()}
+            found = {name: " or ".join(names) for name, names in self._creators.items() if names}
             table.attrs[CREATORS_KEY] = json.dumps(found)
         if paths := self._paths():
             order = [one for name, several in self._wanted.items() for one in _names(name, several)]
@@ -187,9 +187,10 @@ class TableBuilder:
         """Remember who the blocks of the private columns belong to (PS3.5 section 7.8.1)."""
         for column in page.columns:
             reserved = _creator_column(column)
-            came = page.columns.get(reserved) if reserved is not None else None
-            for creator in filter(None, part_cells(Part(reserved.attribute, "Raw"), came or [])):
-                self._creators.setdefault(column.name, {})[creator] = None
+            if reserved is not None and reserved in page.columns:
+                raw = part_cells(Part(reserved.attribute, "Raw"), page.columns[reserved])
+                found = self._creators.setdefault(column.name, {})
+                found.update(dict.fromkeys(filter(None, raw)))
 
     def _paths(self) -> list[str]:
         """Those of the names that are paths into sequences."""
