@@ -70,7 +70,7 @@ class Description:
     def _dates(self) -> str:
         if self.first_date is None or self.last_date is None:
             return "unknown"
-        first, last = f"{self.first_date:%Y-%m-%d}", f"{self.last_date:%Y-%m-%d}"
+        first, last = (day.date().isoformat() for day in (self.first_date, self.last_date))
         return first if first == last else f"{first} – {last}"
 
     def _missing(self) -> str:
