@@ -19,6 +19,7 @@ from dicomnb.refs import Ref, one_ref
 from dicomnb.tables import issues_of
 from dicomnb.tables.build import CREATORS_KEY
 from dicomnb.tables.describe import Description, describe
+from dicomnb.thumbnails import Thumbnails, thumbnails
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +117,22 @@ class DicomAccessor:
     def volume(self, i: int = 0, *, archive: Archive | None = None, **how: Any) -> Volume:
         """The volume of the series in row ``i``; ``how`` as for `Archive.volume`."""
         return self._archive(archive).volume(self._row(i), **how)
+
+    def thumbnails(
+        self, *, limit: int = 24, size: int = 128, archive: Archive | None = None
+    ) -> Thumbnails:
+        """A small picture of each of the first rows, shown side by side in a notebook.
+
+        Of a series the middle instance is drawn, of a study that of its largest series.
+
+        Args:
+            limit: rows at most.
+            size: pixels of the longer side.
+
+        Raises:
+            RefError: a row lacks a UID, or the archive is not known.
+        """
+        return thumbnails(self._archive(archive), self._table, limit=limit, size=size)
 
     def download(
         self, folder: str | Path, *, archive: Archive | None = None, progress: Telling = None

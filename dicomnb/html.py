@@ -7,13 +7,14 @@ also read well where there are none, so that light and dark themes both work.
 
 from __future__ import annotations
 
+import base64
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["card", "text_card"]
+__all__ = ["card", "gallery", "text_card"]
 
 # Without JupyterLab's variables the browser's own colours hold (Canvas, CanvasText), which
 # follow its light or dark scheme.
@@ -30,6 +31,9 @@ _QUIET = "color:var(--jp-ui-font-color2, color-mix(in srgb, CanvasText 70%, Canv
 _NAME = f"{_QUIET};font-weight:400;margin:0"
 _VALUE = "margin:0;overflow-wrap:anywhere;white-space:pre-wrap"
 _FOOTER = f"{_QUIET};margin-top:6px;font-size:90%"
+_GALLERY = "display:flex;flex-wrap:wrap;gap:8px"
+_FIGURE = "margin:0;width:140px;overflow-wrap:anywhere"
+_EMPTY = f"{_QUIET};padding:8px;border:1px dashed var(--jp-border-color2, #8888)"
 
 
 def card(title: str, rows: Sequence[tuple[str, str]], *, footer: str = "") -> str:
@@ -57,6 +61,25 @@ def card(title: str, rows: Sequence[tuple[str, str]], *, footer: str = "") -> st
         f'<div class="dicomnb-card" style="{_CARD}"><div style="{_TITLE}">{_text(title)}</div>'
         f'<dl style="{_GRID}">{lines}</dl>{below}</div>'
     )
+
+
+def gallery(pictures: Sequence[tuple[bytes | None, str, str]]) -> str:
+    """Pictures side by side as HTML.
+
+    Args:
+        pictures: for each one the PNG, or None with the reason, and a caption: (png, caption,
+            reason), texts plain.
+    """
+    figures = []
+    for png, caption, reason in pictures:
+        if png is None:
+            inner = f'<div style="{_EMPTY}">{_text(reason)}</div>'
+        else:
+            data = base64.b64encode(png).decode("ascii")
+            inner = f'<img style="max-width:100%" src="data:image/png;base64,{data}" alt="">'
+        below = f'<figcaption style="{_FOOTER}">{_text(caption)}</figcaption>'
+        figures.append(f'<figure style="{_FIGURE}">{inner}{below}</figure>')
+    return f'<div style="{_GALLERY}">{"".join(figures)}</div>'
 
 
 def text_card(title: str, rows: Sequence[tuple[str, str]], *, footer: str = "") -> str:

@@ -157,3 +157,24 @@ def test_other_tables_are_told_apart() -> None:
     with pytest.raises(AttributeError, match="there are none"):
         pd.DataFrame().dicom  # noqa: B018
     assert not hasattr(pd.DataFrame({1: [1]}), "dicom")
+
+
+def test_thumbnails_of_every_level(archive: dn.Archive) -> None:
+    for table in (archive.studies(), archive.series(), archive.instances()):
+        found = table.dicom.thumbnails(size=64)
+        assert len(found) == 3
+        drawn = {one.caption.split(" · ")[0]: one for one in found if one.png is not None}
+        assert len(drawn) == 2  # a plan has no picture
+        assert all(one.png.startswith(b"\x89PNG") for one in drawn.values())
+        assert [bool(one.reason) for one in found] == [one.png is None for one in found]
+        assert [one.ref for one in found] == [table.dicom.ref(i) for i in range(3)]
+        assert repr(found) == "<2 thumbnails of 3 rows>"
+        assert found._repr_html_().count("<img") == 2
+    assert len(archive.series().dicom.thumbnails(limit=1)) == 1
+    assert repr(archive.series().head(0).dicom.thumbnails()) == "<0 thumbnails of 0 rows>"
+
+
+def test_a_gallery_is_escaped(archive: dn.Archive) -> None:
+    table = archive.series()
+    table["SeriesDescription"] = "<script>x</script>"
+    assert "<script>" not in table.dicom.thumbnails()._repr_html_()
