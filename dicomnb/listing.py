@@ -44,15 +44,19 @@ class Listing:
         self._workers = workers
         self.connection = uuid.uuid4().hex[:8]
 
-    def table(self, query: Query, where: Any, progress: Telling, shape: Shape) -> pd.DataFrame:
+    def table(
+        self, query: Query, where: Any, progress: Telling, shape: Shape | None = None
+    ) -> pd.DataFrame:
         """All rows of a search, within the refs of ``where`` if there are any."""
         steps = self._steps(query, where)
         with telling(progress, f"search {query.level}", unit="row") as tell:
-            return self._filled(query, self._pages(query, steps), tell, shape)
+            return self._filled(query, self._pages(query, steps), tell, shape or _shape(query))
 
-    def tables(self, query: Query, where: Any, shape: Shape) -> Iterator[pd.DataFrame]:
+    def tables(
+        self, query: Query, where: Any, shape: Shape | None = None
+    ) -> Iterator[pd.DataFrame]:
         """The same rows, one table a page."""
-        return self._tables(query, self._steps(query, where), shape)
+        return self._tables(query, self._steps(query, where), shape or _shape(query))
 
     def requests(self, query: Query, where: Any) -> pd.DataFrame:
         """The requests that a search would make."""
@@ -152,6 +156,11 @@ class Listing:
         table = builder.finish(complete=complete)
         table.attrs.update(connection=self.connection, notes=" ".join(notes))
         return table
+
+
+def _shape(query: Query) -> Shape:
+    """The plain shape: the columns that the query brings."""
+    return Shape.of(query.fields, flatten=False)
 
 
 def _with_frame_numbers(table: pd.DataFrame, numbers: list[int]) -> pd.DataFrame:

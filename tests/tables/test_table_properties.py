@@ -130,7 +130,10 @@ def test_any_json_makes_a_table_of_the_right_types(rows_by_page):
     for tag in occurring:
         name = attribute(tag).column
         pd.testing.assert_series_equal(known[name], everything[name])
-    assert tuple(known.columns) == tuple(one.column for one in ATTRIBUTES)
+    offsets = {f"{one.column}.Offset" for one in ATTRIBUTES if one.vr == "DT"}
+    names = [name for name in known.columns if name not in offsets]
+    assert names == [one.column for one in ATTRIBUTES]
+    assert offsets <= set(known.columns)
 
 
 def is_readable(raw, one):
