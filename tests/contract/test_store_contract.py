@@ -12,7 +12,6 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
 import dicomnb as dn
-from dicomnb.wire.google_habits import Habits
 from tests.conftest import real_file, start_orthanc
 from tests.contract.parties import Party
 
@@ -36,8 +35,7 @@ def empty_server(tmp_path: Path) -> Iterator[Party]:
 def empty_google(tmp_path: Path) -> Iterator[Party]:
     target = tmp_path / "google"
     target.mkdir()
-    # What is deleted is gone when the call is answered, as older texts have it.
-    server = dn.serve(target, flavour=Habits(study_delete="empty"), writable=True)
+    server = dn.serve(target, flavour="google", writable=True)
     with server as url:
         yield Party(
             "google",
