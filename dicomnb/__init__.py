@@ -49,7 +49,7 @@ from dicomnb.refs import Ref
 from dicomnb.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from dicomnb import google, images, plots, widgets
+    from dicomnb import google, images, plots, volumes, widgets
     from dicomnb.samples import demo, demo_labels
     from dicomnb.server import serve
     from dicomnb.tables.reports import measurements
@@ -99,6 +99,7 @@ __all__ = [
     "read_multipart",
     "save_table",
     "serve",
+    "volumes",
     "widgets",
 ]
 
@@ -117,7 +118,7 @@ _LATE = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for the first time; PEP 562."""
-    if name in ("google", "images", "plots", "widgets"):
+    if name in ("google", "images", "plots", "volumes", "widgets"):
         return import_module(f"dicomnb.{name}")
     if name in _LATE:
         return getattr(import_module(_LATE[name]), name)

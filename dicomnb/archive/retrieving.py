@@ -99,9 +99,9 @@ class Retrieving(Connected):
             numbers: frame numbers from 1, in the order wanted; None for all. Frame n of a
                 full fetch stands at index n − 1.
             output: ``"stored"`` values with their sign, colour as RGB; ``"modality"`` values
-                (HU for CT); ``"real_world"`` values of the object's first such mapping;
-                ``"suv"``, ``"suv_lbm"`` or ``"suv_bsa"`` of PET, by body weight, lean body
-                mass or body surface area; ``"display"`` 8-bit grey or RGB, windowed as the
+                (HU for CT, Gy for a dose); ``"real_world"`` values of the object's first such
+                mapping; ``"suv"``, ``"suv_lbm"`` or ``"suv_bsa"`` of PET, by body weight, lean
+                body mass or body surface area; ``"display"`` 8-bit grey or RGB, windowed as the
                 object says.
             window: for ``"display"``: ``(center, width)``, or a name as ``"lung"``; see
                 `dicomnb.images.voi`.
@@ -156,7 +156,8 @@ class Retrieving(Connected):
                 stack; ``volume.report`` then says what was wrong.
             lazy: fetch the metadata now and a slice only when it is indexed or drawn; the last
                 ones are kept, up to ``limits.cache_bytes``. Values are those of the whole
-                volume; the type is one that holds whatever the slices may hold.
+                volume; since they are not known yet, its type is the narrowest that holds
+                whatever Bits Stored, sign and rescale of the slices allow.
 
         Returns:
             `Volume`: (slices, rows, columns) in modality values (HU for CT), slices in order

@@ -1,4 +1,4 @@
-"""Stored values to modality values, without overflow (PS3.3 C.11.1)."""
+"""Stored values to modality values, without overflow (PS3.3 C.11.1, for doses C.8.8.3)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Rescale", "modality_type", "rescale"]
 
+_RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+_DOSE_UNITS = {"GY": "Gy", "RELATIVE": "relative"}
+
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
     """``value × slope + intercept``.
 
     Attributes:
-        slope: RescaleSlope, 1 where it is absent.
+        slope: RescaleSlope, 1 where it is absent; of a dose DoseGridScaling.
         intercept: RescaleIntercept, 0 where it is absent.
-        unit: RescaleType, or ``""``.
+        unit: RescaleType, of a dose DoseUnits (``"Gy"``), or ``""``.
         is_given: whether the data set says any of it.
     """
 
@@ -38,8 +41,11 @@ class Rescale:
         """Read a data set, or the item of a functional group.
 
         Raises:
-            DecodeError: slope or intercept is no number, or the slope is 0.
+            DecodeError: slope or intercept is no number, or the slope is 0; or a dose does not
+                say by DoseGridScaling what its values mean.
         """
+        if "DoseGridScaling" in dataset or str(dataset.get("SOPClassUID") or "") == _RT_DOSE:
+            return cls._of_dose(dataset)
         given = [keyword for keyword in ("RescaleSlope", "RescaleIntercept") if keyword in dataset]
         slope = _number(dataset, "RescaleSlope", 1.0)
         if slope == 0:
@@ -50,6 +56,19 @@ class Rescale:
             unit=str(dataset.get("RescaleType") or "").strip(),
             is_given=bool(given),
         )
+
+    @classmethod
+    def _of_dose(cls, dataset: Attributes) -> Rescale:
+        """Read DoseGridScaling, which a dose has in the place of a slope."""
+        slope = _number(dataset, "DoseGridScaling", math.nan)
+        if not slope > 0:
+            said = "no DoseGridScaling" if math.isnan(slope) else f"DoseGridScaling {slope}"
+            raise DecodeError(
+                f"{name_of(dataset)} is a dose with {said}: what its values mean is not known; "
+                "archive.frames(…, output='stored') gives them as they are."
+            )
+        units = str(dataset.get("DoseUnits") or "").strip().upper()
+        return cls(slope=slope, unit=_DOSE_UNITS.get(units, units), is_given=True)
 
     @property
     def is_identity(self) -> bool:
@@ -127,7 +146,9 @@ def _number(dataset: Attributes, keyword: str, default: float) -> float:
     """A number, or the default where the attribute is absent or empty."""
     try:
         value = dataset.get(keyword)
-        number = default if value is None or value == "" else float(value)
+        if value is None or value == "":
+            return default
+        number = float(value)
     except UNREADABLE as error:
         raise DecodeError(f"{keyword} of {name_of(dataset)} is no number: {error}") from error
     if not math.isfinite(number):

@@ -39,10 +39,11 @@ Output = Literal["stored", "modality", "real_world", "suv", "suv_lbm", "suv_bsa"
 
 # Groups that say what the pixels are and how they are shown: identification and modality,
 # patient (for SUV), image pixel and LUTs, real-world values, optical paths, PET, presentation,
-# functional groups; and two that hold what GE and Philips add to PET.
+# dose grids (not histograms), functional groups; and two that hold what GE and Philips add to PET.
 _GROUPS = (
-    "0008", "0009", "0010", "0018", "0028", "0040", "0048", "0054", "2050", "5200", "7053"
-)  # fmt: skip
+    *("0008", "0009", "0010", "0018", "0028", "0040", "0048", "0054", "2050", "3004000"),
+    *("5200", "7053"),
+)
 _PIXELS = {
     "7FE00008": "FloatPixelData",
     "7FE00009": "DoubleFloatPixelData",

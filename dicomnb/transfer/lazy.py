@@ -38,7 +38,7 @@ __all__ = ["lazy_volume"]
 
 _NATIVE = "1.2.840.10008.1.2.1"
 # Identification, acquisition, place, pixels, detectors, dose, functional groups.
-_GROUPS = ("0008", "0018", "0020", "0028", "0048", "0054", "3004", "5200")
+_GROUPS = ("0008", "0018", "0020", "0028", "0048", "0054", "3004000", "5200")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from dicomnb.volumes.grid import is_sheared, spacing_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dicomnb.volumes.volume import Volume
+    from dicomnb.volumes.placed import Placed
 
 __all__ = ["from_nifti", "from_sitk", "from_xarray", "to_nifti", "to_sitk", "to_xarray"]
 
@@ -33,7 +33,7 @@ _COMMENT = 6  # NIfTI's code of an extension that holds text
 _KEY = "dicomnb"
 
 
-def to_xarray(volume: Volume) -> Any:
+def to_xarray(volume: Placed) -> Any:
     """See `Volume.to_xarray`."""
     try:
         import xarray
@@ -54,10 +54,8 @@ def to_xarray(volume: Volume) -> Any:
     return xarray.DataArray(array, dims=names, coords=coords, attrs=attrs, name=volume.modality)
 
 
-def from_xarray(data: Any) -> Volume:
-    """See `Volume.from_xarray`."""
-    from dicomnb.volumes.volume import Volume
-
+def from_xarray(data: Any) -> dict[str, Any]:
+    """What the volume is made of; see `Volume.from_xarray`."""
     spatial = ("slice", "row", "column")
     if not set(spatial) <= set(data.dims):
         raise ValueError(f"A volume has the dimensions {spatial}; this has {data.dims}.")
@@ -73,7 +71,7 @@ def from_xarray(data: Any) -> Volume:
         for place, name in enumerate(spatial):
             if name in data.coords and data.sizes[name] > 0:
                 _follow(affine, place, np.asarray(data[name], np.float64))
-    return Volume(array=data.to_numpy(), affine=affine, axis=axis, **_back(data.attrs))
+    return dict(array=data.to_numpy(), affine=affine, axis=axis, **_back(data.attrs))
 
 
 def _follow(affine: Floats, place: int, along: Floats) -> None:
@@ -95,7 +93,7 @@ def _follow(affine: Floats, place: int, along: Floats) -> None:
         affine[:3, place] = direction * step
 
 
-def to_nifti(volume: Volume) -> Any:
+def to_nifti(volume: Placed) -> Any:
     """See `Volume.to_nifti`."""
     nibabel = _nibabel()
     affine = volume.grid
@@ -118,10 +116,8 @@ def to_nifti(volume: Volume) -> Any:
     return image
 
 
-def from_nifti(image: Any) -> Volume:
-    """See `Volume.from_nifti`."""
-    from dicomnb.volumes.volume import Volume
-
+def from_nifti(image: Any) -> dict[str, Any]:
+    """What the volume is made of; see `Volume.from_nifti`."""
     nibabel = _nibabel()
     if isinstance(image, str | Path):
         image = nibabel.load(Path(image).expanduser())
@@ -144,10 +140,10 @@ def from_nifti(image: Any) -> Volume:
         axis = Axis("Time", np.arange(array.shape[-1]) * step, units)
     order = (2, 1, 0) if array.ndim == 3 else (3, 2, 1, 0)
     axis = axis if array.ndim == 4 else None
-    return Volume(array=array.transpose(order), affine=affine, axis=axis, **_back(facts))
+    return dict(array=array.transpose(order), affine=affine, axis=axis, **_back(facts))
 
 
-def to_sitk(volume: Volume) -> Any:
+def to_sitk(volume: Placed) -> Any:
     """See `Volume.to_sitk`."""
     sitk = _simpleitk()
     affine = volume.grid
@@ -178,10 +174,8 @@ def to_sitk(volume: Volume) -> Any:
     return image
 
 
-def from_sitk(image: Any) -> Volume:
-    """See `Volume.from_sitk`."""
-    from dicomnb.volumes.volume import Volume
-
+def from_sitk(image: Any) -> dict[str, Any]:
+    """What the volume is made of; see `Volume.from_sitk`."""
     sitk = _simpleitk()
     depth = image.GetDimension()
     if depth not in (3, 4) or image.GetNumberOfComponentsPerPixel() != 1:
@@ -204,10 +198,10 @@ def from_sitk(image: Any) -> Volume:
     if depth == 4 and (axis is None or len(axis.values) != len(array)):
         first, step = image.GetOrigin()[3], image.GetSpacing()[3]
         axis = Axis("Time", first + np.arange(len(array)) * step, "")
-    return Volume(array=array, affine=affine, axis=axis, **_back(facts))
+    return dict(array=array, affine=affine, axis=axis, **_back(facts))
 
 
-def _facts(volume: Volume) -> dict[str, str]:
+def _facts(volume: Placed) -> dict[str, str]:
     """What travels as text."""
     facts: dict[str, str] = {name: getattr(volume, name) for name in _TEXTS}
     if volume.windows:
@@ -255,7 +249,7 @@ def _told(content: bytes | str) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _time_units(volume: Volume) -> str:
+def _time_units(volume: Placed) -> str:
     units = "" if volume.axis is None else volume.axis.units
     return units if units in ("ms", "s") else ""
 

@@ -176,12 +176,8 @@ def _dose(dataset: Dataset, frames: int) -> Iterator[FrameView]:
     Offsets that begin with 0 count from ImagePositionPatient along the normal; others, allowed
     for axial grids only, are the z of the planes.
     """
-    given: dict[str, Any] = {"RescaleSlope": number(dataset, "DoseGridScaling") or 1.0}
-    given["RescaleIntercept"] = 0.0
-    units = text(dataset, "DoseUnits").upper()
-    given["RescaleType"] = {"GY": "Gy", "RELATIVE": "relative"}.get(units, units)
     if frames == 1:
-        yield FrameView(dataset, None, given=given)
+        yield FrameView(dataset, None)
         return
     offsets = numbers(dataset, "GridFrameOffsetVector", frames)
     if offsets is None:
@@ -193,7 +189,7 @@ def _dose(dataset: Dataset, frames: int) -> Iterator[FrameView]:
     orientation = numbers(dataset, "ImageOrientationPatient", 6)
     for place, offset in enumerate(offsets):
         if first is None or orientation is None:
-            yield FrameView(dataset, place + 1, given=given)
+            yield FrameView(dataset, place + 1)
             continue
         normal = np.cross(orientation[:3], orientation[3:])
         if offsets[0] == 0:
@@ -205,7 +201,7 @@ def _dose(dataset: Dataset, frames: int) -> Iterator[FrameView]:
                 f"GridFrameOffsetVector of {name_of(dataset)} begins with {offsets[0]}: neither "
                 "0 nor the z of an axial grid's first plane."
             )
-        yield FrameView(dataset, place + 1, given={**given, "ImagePositionPatient": where.tolist()})
+        yield FrameView(dataset, place + 1, given={"ImagePositionPatient": where.tolist()})
 
 
 def _detected(dataset: Dataset, frames: int) -> Iterator[FrameView]:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from dicomnb.errors import GeometryError
-from dicomnb.volumes import exchange
 from dicomnb.volumes.grid import (
     axes_and_flips,
     extended,
@@ -18,7 +17,7 @@ from dicomnb.volumes.grid import (
     same_grid,
     spacing_of,
 )
-from dicomnb.volumes.placed import Placed
+from dicomnb.volumes.handed import Handed
 from dicomnb.volumes.planes import plane, turned
 from dicomnb.volumes.resampling import at_points, on_grid
 from dicomnb.volumes.writing import segmentation_dataset
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from dicomnb.volumes.planes import Plane
     from dicomnb.volumes.resampling import Method
-    from dicomnb.volumes.writing import Code
+    from dicomnb.volumes.writing import Algorithm, Code
 
     Range = slice | tuple[int, int] | None
     Point = tuple[float, float, float]
@@ -41,7 +40,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Volume(Placed):
+class Volume(Handed):
     """Modality values on a regular grid, and where that grid lies in the patient.
 
     It is an array to numpy: ``volume > 300``, ``np.mean(volume)`` and ``volume[100]`` give
@@ -57,6 +56,8 @@ class Volume(Placed):
 
     def at(self, stack: int) -> Volume:
         """One stack of a volume with four axes, as a volume with three; no copy.
+
+        Of a lazy volume the stack is fetched, all of its slices.
 
         Args:
             stack: its index, from 0, negative from the end.
@@ -147,6 +148,8 @@ class Volume(Placed):
     ) -> Volume:
         """A part of the volume, at its place; no copy.
 
+        Of a lazy volume the part is fetched, and is an array in memory.
+
         Args:
             slices: (first, past the last) as in Python, or a ``slice`` without a step; None
                 for all.
@@ -181,6 +184,8 @@ class Volume(Placed):
 
     def reoriented(self, letters: str = "RAS") -> Volume:
         """The same voxels with axes in another order, some turned round; no copy.
+
+        A lazy volume is loaded: all of its slices are fetched.
 
         Args:
             letters: to where slice, row and column index shall grow, nearest of R L A P S I.
@@ -304,7 +309,7 @@ class Volume(Placed):
         sources: Iterable[Dataset],
         *,
         title: str = "Segmentation",
-        algorithm: str | None = None,
+        algorithm: str | Algorithm | None = None,
         codes: Mapping[str, tuple[Code, Code]] | None = None,
     ) -> Dataset:
         """Masks on this volume as a Segmentation object, to be stored with ``archive.store``.
@@ -314,7 +319,8 @@ class Volume(Placed):
                 overlap.
             sources: the images of the volume, as ``archive.datasets(scan, pixels=False)``.
             title: SeriesDescription.
-            algorithm: name of the algorithm that drew them; None for by hand.
+            algorithm: what drew them: a name, or an `Algorithm`, which can say of what family
+                it is and that a person helped; None for by hand.
             codes: by label: category and type of what a segment is, each (value, scheme,
                 meaning); Tissue (SNOMED CT) where nothing is said.
 
@@ -334,74 +340,6 @@ class Volume(Placed):
         return segmentation_dataset(
             self, masks, sources, title=title, algorithm=algorithm, codes=codes or {}
         )
-
-    def to_xarray(self) -> Any:
-        """An ``xarray.DataArray`` with the dimensions slice, row and column; no copy.
-
-        Coordinates are mm from the first voxel along each axis; a fourth axis goes first,
-        named by its keyword. Affine, units, windows and the rest are in ``attrs``, in types
-        that netCDF and Zarr store.
-
-        Raises:
-            ImportError: xarray is not installed.
-        """
-        return exchange.to_xarray(self)
-
-    def to_nifti(self) -> Any:
-        """A ``nibabel.Nifti1Image``: array (columns, rows, slices[, stacks]), affine in RAS mm.
-
-        Units, windows and the exact affine are in a header extension, which `from_nifti`
-        reads; a NIfTI file itself keeps the affine in single precision.
-
-        Raises:
-            GeometryError: there is no affine.
-            ImportError: nibabel is not installed.
-        """
-        return exchange.to_nifti(self)
-
-    def to_sitk(self) -> Any:
-        """A ``SimpleITK.Image`` with origin, spacing and direction (LPS); units as metadata.
-
-        Raises:
-            GeometryError: there is no affine, or the volume is tilted.
-            ImportError: SimpleITK is not installed.
-        """
-        return exchange.to_sitk(self)
-
-    @classmethod
-    def from_xarray(cls, data: Any) -> Volume:
-        """A volume of a DataArray with the dimensions slice, row, column, and at most one more.
-
-        The affine is that of ``attrs``, moved where the DataArray was cut since.
-
-        Raises:
-            ValueError: other dimensions.
-            GeometryError: its coordinates are no longer evenly spaced.
-        """
-        return exchange.from_xarray(data)
-
-    @classmethod
-    def from_nifti(cls, image: Any) -> Volume:
-        """A volume of a nibabel image, or of a NIfTI file.
-
-        Args:
-            image: ``nibabel.Nifti1Image``, or a path.
-
-        Raises:
-            ValueError: it has neither three nor four dimensions.
-            ImportError: nibabel is not installed.
-        """
-        return exchange.from_nifti(image)
-
-    @classmethod
-    def from_sitk(cls, image: Any) -> Volume:
-        """A volume of a ``SimpleITK.Image`` of one value a voxel.
-
-        Raises:
-            ValueError: two dimensions, or several values a voxel.
-            ImportError: SimpleITK is not installed.
-        """
-        return exchange.from_sitk(image)
 
 
 def _cut(asked: Range, count: int) -> slice:

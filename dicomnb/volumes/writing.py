@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,44 @@ if TYPE_CHECKING:
 
     Code = tuple[str, str, str]
 
-__all__ = ["TISSUE", "segmentation_dataset"]
+__all__ = ["TISSUE", "Algorithm", "segmentation_dataset"]
 
 #: What a segment is where nothing else is said: a kind of tissue (SNOMED CT).
 TISSUE: Code = ("85756007", "SCT", "Tissue")
+_UNSAID: Code = ("0", "99NONE", "unsaid")  # never written
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What drew a segmentation (PS3.3 C.8.20.2 and 10.16).
+
+    Only what is said here is written: without a family, the segmentation names the algorithm
+    and does not say of which kind it is.
+
+    Attributes:
+        name: SegmentAlgorithmName.
+        version: AlgorithmVersion; needed with a family.
+        family: what kind it is of, (value, scheme, meaning) of CID 7162, as
+            ``("123105", "DCM", "Histogram Analysis")`` for a threshold or
+            ``("123110", "DCM", "Artificial Intelligence")``.
+        by_hand_too: a person guided or mended it: SEMIAUTOMATIC instead of AUTOMATIC.
+
+    Raises:
+        ValueError: no name, or a family without a version, which the standard asks for.
+    """
+
+    name: str
+    version: str = ""
+    family: Code | None = None
+    by_hand_too: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("An algorithm has a name.")
+        if self.family is not None and not self.version.strip():
+            raise ValueError(
+                f"Algorithm {self.name!r} has a family but no version: DICOM wants both, or none."
+            )
 
 
 def segmentation_dataset(
@@ -30,7 +65,7 @@ def segmentation_dataset(
     sources: Iterable[Dataset],
     *,
     title: str,
-    algorithm: str | None,
+    algorithm: str | Algorithm | None,
     codes: Mapping[str, tuple[Code, Code]],
 ) -> Dataset:
     """Make the data set; see `Volume.to_segmentation`."""
@@ -52,8 +87,9 @@ def segmentation_dataset(
         if values.dtype.kind not in "biu" or not np.isin(values, (0, 1)).all():
             raise ValueError(f"The mask {label!r} holds other values than 0 and 1.")
         array[..., at] = values[places]
+    drawn_by = Algorithm(algorithm) if isinstance(algorithm, str) else algorithm
     described = [
-        _described(highdicom, at, label, codes.get(label, (TISSUE, TISSUE)), algorithm)
+        _described(highdicom, at, label, codes.get(label, (TISSUE, TISSUE)), drawn_by)
         for at, label in enumerate(masks, 1)
     ]
     made: Dataset = highdicom.seg.Segmentation(
@@ -104,23 +140,28 @@ def _in_order(volume: Volume, sources: Sequence[Dataset]) -> tuple[list[Dataset]
 
 
 def _described(
-    highdicom: Any, place: int, label: str, codes: tuple[Code, Code], algorithm: str | None
+    highdicom: Any, place: int, label: str, codes: tuple[Code, Code], algorithm: Algorithm | None
 ) -> Any:
     """What one segment is, and who drew it."""
     kinds = highdicom.seg.SegmentAlgorithmTypeValues
-    by = None
-    if algorithm is not None:
-        by = highdicom.AlgorithmIdentificationSequence(
-            name=algorithm,
-            family=highdicom.sr.CodedConcept("123110", "DCM", "Artificial Intelligence"),
-            version="1",
-        )
     category, kind = (highdicom.sr.CodedConcept(*code) for code in codes)
-    return highdicom.seg.SegmentDescription(
+    how, by = kinds.MANUAL, None
+    if algorithm is not None:
+        how = kinds.SEMIAUTOMATIC if algorithm.by_hand_too else kinds.AUTOMATIC
+        by = highdicom.AlgorithmIdentificationSequence(
+            name=algorithm.name,
+            family=highdicom.sr.CodedConcept(*(algorithm.family or _UNSAID)),
+            version=algorithm.version or "?",
+        )
+    described = highdicom.seg.SegmentDescription(
         segment_number=place,
         segment_label=label,
         segmented_property_category=category,
         segmented_property_type=kind,
-        algorithm_type=kinds.MANUAL if algorithm is None else kinds.AUTOMATIC,
+        algorithm_type=how,
         algorithm_identification=by,
     )
+    if algorithm is not None and algorithm.family is None:
+        # highdicom wants the sequence, the standard does not: nothing is made up.
+        del described.SegmentationAlgorithmIdentificationSequence
+    return described

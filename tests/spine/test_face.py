@@ -19,7 +19,8 @@ NAMES = [
     "LimitExceeded", "Limits", "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError",
     "Ref", "RefError", "ServerError", "StillRunning", "StoreError", "Throttled", "UnitsError",
     "Unsupported", "Volume", "connect", "demo", "demo_labels", "google", "images", "load_table",
-    "measurements", "plots", "read_multipart", "save_table", "serve", "widgets",
+    "measurements", "plots", "read_multipart", "save_table", "serve", "volumes",
+    "widgets",
 ]  # fmt: skip
 
 

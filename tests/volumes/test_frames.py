@@ -15,9 +15,10 @@ from pydicom.uid import EnhancedMRImageStorage, RLELossless, RTDoseStorage
 
 import dicomnb as dn
 from dicomnb.errors import DecodeError, GeometryError
+from dicomnb.images.display import modality
 from dicomnb.volumes.builder import VolumeBuilder
 from tests.conftest import real_file
-from tests.images.image_series import AXIAL, instance, oblique, part, phantom, series
+from tests.images.image_series import AXIAL, instance, oblique, part, part10, phantom, series
 from tests.volumes.test_volumes import shuffled
 
 
@@ -287,6 +288,33 @@ def test_dose_grids(offsets):
     assert found.origin == (-10, -20, min(z))
     assert found.spacing[0] == 3
     assert found.report == ()
+
+
+def test_frames_of_a_dose_are_in_gray(tmp_path):
+    """One value by frames, by volumes and by the step alone: never the stored one."""
+    ds = dose([0, 3, 6, 9])
+    (tmp_path / "dose.dcm").write_bytes(part10(ds))
+    with dn.serve(tmp_path) as url:
+        for archive in (dn.connect(tmp_path), dn.connect(url)):
+            row = archive.instances().iloc[0]
+            found = archive.frames(row, output="modality")
+            np.testing.assert_allclose(found, phantom(4) * 0.001, rtol=1e-6)
+            series_row = archive.series().iloc[0]
+            np.testing.assert_array_equal(found, archive.volume(series_row))
+            lazy = archive.volume(series_row, lazy=True)
+            np.testing.assert_array_equal(found, lazy)
+            assert lazy.units == "Gy"
+            np.testing.assert_array_equal(archive.frames(row), phantom(4))
+    np.testing.assert_allclose(modality(phantom(4)[1], ds, frame=2), phantom(4)[1] * 0.001)
+
+
+@pytest.mark.parametrize("scaling", [None, 0, "-1"])
+def test_a_dose_that_does_not_say_what_it_means(scaling):
+    ds = dose([0, 3], scaling=scaling)
+    with pytest.raises(DecodeError, match="DoseGridScaling"):
+        modality(phantom(1)[0], ds)
+    with pytest.raises(DecodeError, match="DoseGridScaling"):
+        build([ds])
 
 
 def test_dose_grids_that_are_wrong():

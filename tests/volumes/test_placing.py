@@ -115,6 +115,53 @@ def test_on_another_grid():
         read_segmentation(datasets[0])
 
 
+def test_a_segmentation_says_what_drew_it_and_no_more():
+    datasets, volume = scanned()
+    mask = {"a": masks(volume.shape)["left"]}
+
+    def segment(algorithm):
+        made = volume.to_segmentation(mask, datasets, algorithm=algorithm)
+        return made.SegmentSequence[0]
+
+    by_hand = segment(None)
+    assert by_hand.SegmentAlgorithmType == "MANUAL"
+    assert "SegmentAlgorithmName" not in by_hand
+    named = segment("above 300 HU")
+    assert (named.SegmentAlgorithmType, named.SegmentAlgorithmName) == ("AUTOMATIC", "above 300 HU")
+    assert "SegmentationAlgorithmIdentificationSequence" not in named
+    histogram = ("123105", "DCM", "Histogram Analysis")
+    helped = segment(dn.volumes.Algorithm("otsu", "2.1", histogram, by_hand_too=True))
+    assert helped.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    said = helped.SegmentationAlgorithmIdentificationSequence[0]
+    assert (said.AlgorithmName, said.AlgorithmVersion) == ("otsu", "2.1")
+    assert said.AlgorithmFamilyCodeSequence[0].CodeValue == "123105"
+    assert "Artificial" not in str(by_hand) + str(named) + str(helped)
+    for wrong in (("",), ("x", "", histogram)):
+        with pytest.raises(ValueError, match=r"name|version"):
+            dn.volumes.Algorithm(*wrong)
+
+
+def test_a_segmentation_is_stored_and_read_back(tmp_path):
+    folder = put(tmp_path / "in", complete(series(phantom(8), orientation=OBLIQUE)))
+    with dn.serve(folder, writable=True) as url:
+        archive = dn.connect(url)
+        scan = archive.series().iloc[0]
+        for lazy in (False, True):
+            volume = archive.volume(scan, lazy=lazy)
+            given = masks(volume.shape, overlap=True)
+            made = volume.to_segmentation(
+                given, archive.datasets(scan, pixels=False), title=f"lazy {lazy}"
+            )
+            assert archive.store(made)["Outcome"].tolist() == ["stored"]
+            (uid,) = [made.SeriesInstanceUID]
+            row = archive.series(SeriesInstanceUID=uid).iloc[0]
+            assert row["StudyInstanceUID"] == scan["StudyInstanceUID"]
+            found = archive.segmentation(row, on=archive.volume(scan))
+            assert found.report == ()
+            for label, mask in given.items():
+                np.testing.assert_array_equal(found.mask(label), mask)
+
+
 def test_masks_of_a_multi_frame_image():
     source = complete([enhanced(phantom(5)[::-1], places(5)[::-1], FrameOfReferenceUID="1.2.3")])
     source[0].DimensionOrganizationSequence = [item(DimensionOrganizationUID="1.2.4")]
