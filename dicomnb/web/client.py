@@ -238,7 +238,10 @@ class WebSource:
         form: StoreForm = "multipart",
         cancel: Cancel | None = None,
     ) -> list[Outcome]:
-        """Store one batch in one request; an outcome for each upload, in their order.
+        """Store one batch; an outcome for each upload, in their order.
+
+        It is one request, but for instances that are there more than once: each of those
+        goes into one of its own, after the one before.
 
         The request may be sent again after a failure: storing the same instances twice leaves
         what storing them once does. When a file vanishes or changes while it is sent, the
@@ -251,23 +254,34 @@ class WebSource:
             Unsupported: the server does not take this form (415); nothing was stored.
             AuthError, …: the server refuses the request as a whole.
         """
-        broken: dict[int, Outcome] = {}
-        while True:
-            batch = Batch(uploads, form=form, known=broken)
-            if batch.body is None:
-                return batch.outcomes(())
-            try:
-                answer = self._posted(batch.body, study, cancel)
-            except BrokenPart as error:
-                why = Outcome("failed", *batch.sent[error.number], reason=error.message)
-                broken[batch.places[error.number]] = why
-                continue
-            except Unsupported as error:
-                if error.status != 415:
-                    raise
-                raise not_in_this_form(error, form) from None
-            with answer:
-                return batch.read(answer, self._body(answer))
+        known: dict[int, Outcome] = {}
+        while len(known) < len(uploads):
+            batch = Batch(uploads, form=form, known=known)
+            known = batch.known
+            if batch.body is not None:
+                known |= self._stored(batch, batch.body, study, form, cancel)
+        return [known[place] for place in range(len(uploads))]
+
+    def _stored(
+        self,
+        batch: Batch,
+        body: SizedBody | SingleBody,
+        study: str | None,
+        form: StoreForm,
+        cancel: Cancel | None,
+    ) -> dict[int, Outcome]:
+        """What became of a batch, or of the one file that broke it off."""
+        try:
+            answer = self._posted(body, study, cancel)
+        except BrokenPart as error:
+            why = Outcome("failed", *batch.sent[error.number], reason=error.message)
+            return {batch.places[error.number]: why}
+        except Unsupported as error:
+            if error.status != 415:
+                raise
+            raise not_in_this_form(error, form) from None
+        with answer:
+            return batch.read(answer, self._body(answer))
 
     def _posted(
         self, body: SizedBody | SingleBody, study: str | None, cancel: Cancel | None

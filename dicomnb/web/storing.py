@@ -37,10 +37,12 @@ _PIXEL_DATA = "7FE00010"
 
 
 class Batch:
-    """Uploads of one request.
+    """As many of some uploads as one request can hold.
 
     What is no DICOM file, or cannot be opened, is not sent: one such part makes some servers
-    refuse its neighbours. It is told as failed.
+    refuse its neighbours. It is told as failed. Nor is a second upload of the same
+    SOPInstanceUID: the answer tells instances apart by that alone, and Google's failures do
+    not even name it, so that nobody could say which of the two was stored.
 
     Args:
         uploads: what to store.
@@ -48,6 +50,7 @@ class Batch:
         known: outcomes that are known already, by place in ``uploads``; those are not sent.
 
     Attributes:
+        known: the same, with those that cannot be sent.
         sent: identities of those that are sent.
         places: where in ``uploads`` they stand.
         body: the request's body, or None when nothing is left to send.
@@ -62,29 +65,27 @@ class Batch:
     ) -> None:
         if form == "single" and len(uploads) > 1:
             raise ValueError("The single-part form holds one instance a request.")
-        self._outcomes: list[Outcome | None] = []
+        self.known: dict[int, Outcome] = dict(known or {})
         self.sent: list[Sent] = []
         self.places: list[int] = []
         parts: list[Outgoing] = []
+        uids: set[str | None] = set()
         for place, upload in enumerate(uploads):
-            made = (known or {}).get(place) or _outgoing(upload, form, place)
-            if isinstance(made, Outcome):
-                self._outcomes.append(made)
+            if place in self.known:
                 continue
-            self._outcomes.append(None)
-            self.sent.append(made[0])
-            self.places.append(place)
-            parts.append(made[1])
+            made = _outgoing(upload, form, place)
+            if isinstance(made, Outcome):
+                self.known[place] = made
+            elif made[0].instance not in uids:
+                uids.add(made[0].instance)
+                self.sent.append(made[0])
+                self.places.append(place)
+                parts.append(made[1])
         kept = [uploads[place] for place in self.places]
         self.body = _body(parts, kept, form) if parts else None
 
-    def outcomes(self, answered: Sequence[Outcome]) -> list[Outcome]:
-        """One outcome for each upload, in their order, with those of the server filled in."""
-        coming = iter(answered)
-        return [failed if failed is not None else next(coming) for failed in self._outcomes]
-
-    def read(self, answer: Answer, body: bytes) -> list[Outcome]:
-        """What became of each upload, by the server's answer.
+    def read(self, answer: Answer, body: bytes) -> dict[int, Outcome]:
+        """What became of those that were sent, by place, as the server's answer has it.
 
         Raises:
             ProtocolError: the answer is a page for people, not a store's.
@@ -96,8 +97,8 @@ class Batch:
             elif body.lstrip()[:1] == b"<":
                 raise answer.error(f"The answer to a store is no DICOM: {beginning(body)!r}")
         answered = decode(body, answer.content_type, answer.status, self.sent, words=words)
-        told = [replace(one, reason=answer.concealed(one.reason)) for one in answered]
-        return self.outcomes(told)
+        told = (replace(one, reason=answer.concealed(one.reason)) for one in answered)
+        return dict(zip(self.places, told, strict=True))
 
 
 def not_in_this_form(error: Unsupported, form: StoreForm) -> Unsupported:

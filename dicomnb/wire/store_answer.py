@@ -8,7 +8,6 @@ a 200, since some servers answer that with nothing stored.
 from __future__ import annotations
 
 import re
-from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -181,29 +180,28 @@ def decode(
         body: the answer. Orthanc's errors carry no Content-Type, so its text decides.
         content_type: as sent; named where the answer cannot be read.
         status: HTTP status.
-        sent: the uploads' identities.
+        sent: the uploads' identities, each SOPInstanceUID once.
         words: what the server said elsewhere: a ``Warning: 299`` header, an error's text.
 
     Returns:
         An `Outcome` for every upload. A failure that names no instance (Google) goes to those
-        that the server did not name otherwise; a duplicate UID takes the first mention for
-        its first upload, failures before successes.
+        that the server did not name otherwise; what it names as failed and as stored failed.
     """
     data = _data_set(body)
     if data is None:
         kind = content_type or "no Content-Type"
         text = words or f"the server gave no readable answer (HTTP {status}, {kind})"
         return [Outcome("failed", *one, reason=text) for one in sent]
-    named: dict[str, deque[Outcome]] = defaultdict(deque)
+    named: dict[str, Outcome] = {}
     nameless: list[Outcome] = []
     for tag in (_FAILED, _OTHER_FAILURES, _STORED):
         for item in _items(data, tag):
             outcome = _read_item(item, words, is_failure=tag != _STORED)
             if outcome.instance is not None:
-                named[outcome.instance].append(outcome)
+                named.setdefault(outcome.instance, outcome)
             elif tag != _STORED:
                 nameless.append(outcome)
-    failed = nameless or any(one.outcome == "failed" for queue in named.values() for one in queue)
+    failed = nameless or any(one.outcome == "failed" for one in named.values())
     remark = "" if failed else words
     words = words or (f"HTTP {status}" if status >= 400 else "")
     return [_outcome_of(one, named, nameless, words=words, remark=remark) for one in sent]
@@ -211,17 +209,16 @@ def decode(
 
 def _outcome_of(
     one: Sent,
-    named: Mapping[str, deque[Outcome]],
+    named: Mapping[str, Outcome],
     nameless: Sequence[Outcome],
     *,
     words: str,
     remark: str,
 ) -> Outcome:
     """The outcome of one upload; ``remark`` is a header's warning when nothing failed."""
-    queue = named.get(one.instance or "")
-    if not queue:
+    found = named.get(one.instance or "")
+    if found is None:
         return _unmentioned(one, words, nameless)
-    found = queue.popleft() if len(queue) > 1 else queue[0]
     outcome, text = found.outcome, found.reason
     if outcome == "stored" and remark:
         outcome, text = "warned", remark

@@ -115,6 +115,25 @@ def test_the_same_uids_with_other_bytes(store: Party) -> None:
         pd.testing.assert_frame_equal(raised.value.table, table)
 
 
+def test_one_instance_several_times_in_one_store(store: Party) -> None:
+    """Which of them was stored is told of each, also by a server whose failures have no name."""
+    other = sample()
+    other.PatientComments = "other bytes"
+    unreadable = sample()
+    unreadable.StudyInstanceUID = ""
+    unreadable.SOPInstanceUID = unreadable.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    buffer = io.BytesIO()
+    unreadable.save_as(buffer)
+    ct, mr = (real_file(name).read_bytes() for name in ("CT_small.dcm", "MR_small.dcm"))
+    bad = [buffer.getvalue()] * store.keeps_good_ones_beside_a_bad_one
+    table = store.archive.store([ct, other, mr, mr, ct, *bad])
+    again, conflict = store.same_bytes_again, store.same_uid_other_bytes
+    expected = ["stored", conflict, "stored", again, again, *(["failed"] * len(bad))]
+    assert table["Outcome"].tolist() == expected
+    kept = store.archive.dataset(other)
+    assert "PatientComments" not in kept
+
+
 def test_a_bad_instance_fails_beside_a_good_one(store: Party) -> None:
     bad = sample()
     bad.StudyInstanceUID = ""

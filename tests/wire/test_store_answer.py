@@ -128,14 +128,9 @@ def test_dirty_answers():
     assert decode(data, JSON, 409, [A])[0].code == 272
 
 
-def test_the_same_instance_twice_in_one_request():
+def test_what_is_named_as_failed_and_as_stored_failed():
     data = body(stored=[item(A)], failed=[item(A, failure=DUPLICATE)])
-    assert [one.outcome for one in decode(data, JSON, 409, [A, A])] == ["conflict", "stored"]
     assert [one.outcome for one in decode(data, JSON, 409, [A])] == ["conflict"]
-    assert [one.outcome for one in decode(body(stored=[item(A)]), JSON, 200, [A, A])] == [
-        "stored",
-        "stored",
-    ]
 
 
 def test_what_is_an_answer():
