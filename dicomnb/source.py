@@ -44,6 +44,8 @@ class Abilities:
     """Which levels it can draw as a picture."""
     render_parameters: frozenset[str] = frozenset({"window", "viewport", "quality"})
     """What a rendering can be asked for (PS3.18 section 8.3.5)."""
+    pads: bool = False
+    """Whether a picture of another shape than the viewport comes with black beside it."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Page:
 class Rendering:
     """What a picture should look like (PS3.18 section 8.3.5)."""
 
-    format: Literal["png", "jpeg"] = "png"
-    """The media type ``image/…``."""
+    format: Literal["png", "jpeg"] | None = "png"
+    """The media type ``image/…``; None, of a thumbnail, leaves it to the source."""
     frame: int | None = None
     """Frame number, from 1; None lets the source choose."""
     window: tuple[float, float] | None = None
@@ -76,6 +78,9 @@ class Rendering:
     """Width and height in pixels that the picture is to fit in."""
     quality: int | None = None
     """JPEG quality, 1 to 100."""
+    thumbnail: bool = False
+    """Whether a small picture to tell it by is wanted (PS3.18 section 10.4.1.1.4): one
+    that the source keeps, or draws; of several frames the one in the middle."""
 
 
 @runtime_checkable
@@ -133,7 +138,11 @@ class Source(Protocol):
     def rendered(
         self, ref: Ref, rendering: Rendering, *, cancel: Cancel | None = None
     ) -> Iterator[Part]:
-        """One picture of an instance, or of whatever `Abilities.renders` names."""
+        """One picture of an instance, or of whatever `Abilities.renders` names.
+
+        A source may have thumbnails of more levels than it draws; `Unsupported` and `NotFound`
+        say that it has none.
+        """
         ...
 
     def store(

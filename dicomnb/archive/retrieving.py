@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from dicomnb.archive.connected import Connected
-from dicomnb.errors import ProtocolError, RefError
+from dicomnb.errors import RefError
 from dicomnb.files import atomic_write
 from dicomnb.pool import closed_after
 from dicomnb.refs import one_ref, refs_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dicomnb.pool import Cancel
     from dicomnb.transfer.frames import Output
+    from dicomnb.transfer.thumbnail import Habit
     from dicomnb.volumes.volume import Volume
 
 __all__ = ["Retrieving"]
@@ -33,6 +34,13 @@ __all__ = ["Retrieving"]
 
 class Retrieving(Connected):
     """Instances and what is in them, as data sets, arrays, pictures and files."""
+
+    @cached_property
+    def _habit(self) -> Habit:
+        """Of which levels the source has pictures, as far as that was seen."""
+        from dicomnb.transfer.thumbnail import Habit
+
+        return Habit()
 
     def dataset(self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*") -> Dataset:
         """One instance as a ``pydicom.Dataset``, as stored.
@@ -232,14 +240,45 @@ class Retrieving(Connected):
             with atomic_write(path := Path(to).expanduser()) as file:
                 file.write(data)
             return path
-        from PIL import Image, UnidentifiedImageError
+        from dicomnb.transfer.thumbnail import image_of
 
-        try:
-            return Image.open(io.BytesIO(data))
-        except UnidentifiedImageError as error:
-            raise ProtocolError(
-                f"What came for {one.path} is no picture.", url=self.source.address
-            ) from error
+        return image_of(data, one, address=self.source.address)
+
+    def thumbnail(self, ref: Any, *, frame: int | None = None, size: int = 128) -> PIL.Image.Image:
+        """A small picture of a study, series or instance, to tell it by.
+
+        It is what the source keeps as a thumbnail (PS3.18 section 10.4.1.1.4); where it has
+        none, a picture that it draws; where it draws none, one decoded here. For a study or
+        series without a picture of its own stands the middle instance, of a study that of its
+        largest series of images. What worked is remembered for this archive.
+
+        Args:
+            frame: frame number from 1, of an instance; None leaves the choice to the source,
+                which mostly takes the middle or the first one.
+            size: the longest side in pixels; smaller pictures are enlarged to it.
+
+        Returns:
+            ``PIL.Image``, grey or RGB.
+
+        Raises:
+            NotFound: there is no such thing, or nothing in it has pixels.
+            DicomWebError: whatever else goes wrong on the way: it is not hidden by the next one.
+            DecodeError: the source draws no picture, and the pixels are damaged.
+            ValueError: ``size`` below 1, or there is no such frame.
+
+        Example:
+            >>> archive.thumbnail(series.iloc[0], size=256)
+        """
+        from dicomnb.transfer.thumbnail import thumbnail
+
+        return thumbnail(
+            self.source,
+            one_ref(ref, base=self.source.address),
+            frame=frame,
+            size=size,
+            habit=self._habit,
+            limits=self.options.limits,
+        )
 
     def bulkdata(self, uri: str) -> bytes:
         """The bytes behind a BulkDataURI of this archive (PS3.18 section 10.4.1.1.5).

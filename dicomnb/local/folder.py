@@ -185,16 +185,18 @@ class FolderSource:
     def rendered(
         self, ref: Ref, rendering: Rendering, *, cancel: Cancel | None = None
     ) -> Iterator[Part]:
-        """One frame of an instance as a picture; the first where none is asked for."""
+        """One frame of an instance as a picture; where none is asked for the first, and for a
+        thumbnail the one in the middle."""
         from dicomnb.images.display import display
         from dicomnb.images.render import render
 
         if ref.level != "instance":
             raise Unsupported(f"A folder draws single instances, not a whole {ref.level}.")
         located = self._one(ref)
-        number = 1 if rendering.frame is None else rendering.frame
         with opened(self._root, located) as file:
             reader = FrameReader(file, located, self._lookup.document(ref))
+            chosen = reader.count // 2 + 1 if rendering.thumbnail else 1
+            number = chosen if rendering.frame is None else rendering.frame
             (part,) = reader.parts([number])
             data = part.read()
             dataset = read_header(file, located)
@@ -206,16 +208,15 @@ class FolderSource:
                 f"A frame of {pixels.rows} × {pixels.columns} is too large to be drawn; raise "
                 "Limits(picture_pixels=…), or read it with archive.frames."
             )
+        kind = rendering.format or "jpeg"
         try:
             shown = display(
                 dataset, decode_frame(data, pixels), frame=number, window=rendering.window
             )
-            picture = render(
-                shown, rendering.format, quality=rendering.quality, viewport=rendering.viewport
-            )
+            picture = render(shown, kind, quality=rendering.quality, viewport=rendering.viewport)
         except ValueError as error:
             raise BadQuery(f"The picture cannot be drawn: {error}") from error
-        media_type = f"image/{rendering.format}"
+        media_type = f"image/{kind}"
         yield BytesPart(picture, media_type=media_type, location=location(located))
 
     def store(

@@ -5,23 +5,27 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from dicomnb.errors import NotFound
+from dicomnb.representative import thumbnail_parts
 from dicomnb.server.answers import Answer, Begun, Refused
 from dicomnb.server.negotiation import not_acceptable
 from dicomnb.server.retrieval import frame_numbers
 from dicomnb.source import Rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dicomnb.server.exchange import Exchange
+    from dicomnb.wire.parts import Part
 
-__all__ = ["rendered"]
+__all__ = ["rendered", "thumbnail"]
 
 FORMATS: Mapping[str, Literal["jpeg", "png"]] = {"image/jpeg": "jpeg", "image/png": "png"}
 """Media type → format, the standard's default first."""
+THUMBNAIL_VIEWPORT = "128,128"
 LONGEST_SIDE = 1 << 14
 MOST_PIXELS = 1 << 25
 """Of a picture: an 8K screen has as many."""
@@ -46,20 +50,48 @@ def rendered(
             not known. It is not ignored unless ``ignores_others``: the picture would not be
             what was asked for.
     """
-    offers = list(FORMATS)
-    kind = next((offer for offer, _ in exchange.wanted(offers)), None)
-    if kind is None:
-        raise not_acceptable(offers)
+    kind = _kind(exchange)
     service = exchange.service
     known = service.abilities.render_parameters if parameters is None else parameters
     given = _given(exchange, known, ignores_others)
     rendering = _rendering(exchange, FORMATS[kind], given)
     with service.drawing:
-        parts = Begun(service.source.rendered(exchange.target, rendering, cancel=service.cancel))
-        if parts.first is None:
+        parts = service.source.rendered(exchange.target, rendering, cancel=service.cancel)
+        return _picture(exchange, kind, parts)
+
+
+def thumbnail(exchange: Exchange) -> Answer:
+    """A small picture of a study, series, instance or frame (PS3.18 section 10.4.1.1.4).
+
+    Of a study or series that of its middle instance, of an instance its middle frame. Its one
+    parameter is ``viewport``.
+
+    Raises:
+        Refused: as for `rendered`.
+    """
+    kind = _kind(exchange)
+    service = exchange.service
+    given = {"viewport": THUMBNAIL_VIEWPORT, **_given(exchange, frozenset({"viewport"}), False)}
+    rendering = replace(_rendering(exchange, FORMATS[kind], given), thumbnail=True)
+    with service.drawing:
+        parts = thumbnail_parts(service.source, exchange.target, rendering, cancel=service.cancel)
+        return _picture(exchange, kind, parts)
+
+
+def _kind(exchange: Exchange) -> str:
+    """The media type of the picture that the client wants most."""
+    offers = list(FORMATS)
+    kind = next((offer for offer, _ in exchange.wanted(offers)), None)
+    if kind is None:
+        raise not_acceptable(offers)
+    return kind
+
+
+def _picture(exchange: Exchange, kind: str, parts: Iterator[Part]) -> Answer:
+    with contextlib.closing(Begun(parts)) as begun:
+        if begun.first is None:
             raise NotFound(f"There is nothing to draw at {exchange.target.path}.")
-        with contextlib.closing(parts):
-            return Answer(200, kind, parts.first.read())
+        return Answer(200, kind, begun.first.read())
 
 
 def _given(exchange: Exchange, known: frozenset[str], ignores_others: bool) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dicomnb.server.answers import Answer
 from dicomnb.server.exchange import Exchange
-from dicomnb.server.rendering import rendered
+from dicomnb.server.rendering import rendered, thumbnail
 from dicomnb.server.retrieval import bulk_data, frames, instances
 from dicomnb.server.searching import metadata, search
 from dicomnb.server.storing import delete, store
@@ -62,6 +62,10 @@ STANDARD: tuple[Route, ...] = (
     Route("GET", f"{_INSTANCE}/rendered", rendered, ("render", "instance")),
     Route("GET", f"{_INSTANCE}/frames/<numbers>", frames),
     Route("GET", f"{_INSTANCE}/frames/<numbers>/rendered", rendered, ("render", "instance")),
+    Route("GET", f"{_STUDY}/thumbnail", thumbnail, ("render", "instance")),
+    Route("GET", f"{_SERIES}/thumbnail", thumbnail, ("render", "instance")),
+    Route("GET", f"{_INSTANCE}/thumbnail", thumbnail, ("render", "instance")),
+    Route("GET", f"{_INSTANCE}/frames/<numbers>/thumbnail", thumbnail, ("render", "instance")),
     # Where a source is a server itself, its BulkDataURIs keep their own word ("bulk": Orthanc).
     Route("GET", f"{_INSTANCE}/<any(bulkdata, bulk):word>/<path:path>", bulk_data),
     Route("POST", "/studies", store, ("store", None)),

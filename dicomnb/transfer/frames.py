@@ -64,13 +64,18 @@ def frames(
     limits: Limits,
     workers: int | None = None,
     cancel: Cancel | None = None,
+    known: tuple[Dataset, str] | None = None,
 ) -> np.ndarray[Any, Any]:
-    """Fetch and decode frames of the instance ``ref``; see `Archive.frames`."""
+    """Fetch and decode frames of the instance ``ref``; see `Archive.frames`.
+
+    Args:
+        known: what `header_of` gave, where that is known already.
+    """
     if output not in get_args(Output):
         raise ValueError(f"output={output!r}: it is one of {', '.join(get_args(Output))}.")
     if window is not None and output != "display":
         raise ValueError(f"window= is for output='display', not {output!r}.")
-    header, keyword = header_of(source, ref, cancel)
+    header, keyword = known or header_of(source, ref, cancel)
     # Only the bytes will tell the syntax; any compressed one asks least of the attributes.
     pixels = PixelFormat.of(header, transfer_syntax=_COMPRESSED, keyword=keyword)
     wanted = frame_numbers(numbers, pixels.frames)

@@ -166,8 +166,8 @@ class WebSource:
     def metadata(self, ref: Ref, *, cancel: Cancel | None = None) -> Iterator[Page]:
         """One page with all instances' attributes; bulk data stands as BulkDataURI."""
 
-        def ask(accept: str) -> Answer:
-            headers = {**_JSON_HEADERS, "Accept": accept}
+        def ask(rung: ladder.Rung) -> Answer:
+            headers = {**_JSON_HEADERS, "Accept": rung.accept}
             return self._send("GET", f"{ref.path}/metadata", headers, cancel=cancel)
 
         with self._ladders.climb("metadata", ladder.METADATA, ask) as answer:
@@ -218,16 +218,37 @@ class WebSource:
     def rendered(
         self, ref: Ref, rendering: Rendering, *, cancel: Cancel | None = None
     ) -> Iterator[Part]:
-        """One picture, drawn by the server.
+        """One picture, drawn by the server; of a study or series it may send several.
+
+        A thumbnail is the server's own, else a picture that it draws; which of the two it has
+        is remembered.
 
         Raises:
             Unsupported: the server cannot draw this, or not in this way.
+            NotFound: there is no such thing, or no thumbnail of it.
         """
+        if rendering.thumbnail:
+            yield from self._thumbnail(ref, rendering, cancel)
+            return
         path, params = retrieving.rendered_request(
             ref, rendering, self.abilities(), url=f"{self.address}/{ref.path}"
         )
-        rungs = ladder.picture_rungs(rendering.format)
+        rungs = ladder.picture_rungs(rendering.format or "png")
         answer = self._climb("pictures", rungs, path, params=params, cancel=cancel)
+        yield from retrieving.parts_of(answer, self._options.limits, pictures=True)
+
+    def _thumbnail(self, ref: Ref, rendering: Rendering, cancel: Cancel | None) -> Iterator[Part]:
+        asked = retrieving.thumbnail_requests(ref, rendering, self.abilities())
+
+        def ask(rung: ladder.Rung) -> Answer:
+            path, params = asked[rung.service]
+            headers = {"Accept": rung.accept}
+            answer = self._send("GET", path, headers, params=params, cancel=cancel)
+            return retrieving.with_content(answer)
+
+        family = f"thumbnails of a {ref.level}"
+        rungs = ladder.thumbnail_rungs(rendering.format, asked)
+        answer = self._ladders.climb(family, rungs, ask)
         yield from retrieving.parts_of(answer, self._options.limits, pictures=True)
 
     def store(
@@ -402,8 +423,9 @@ class WebSource:
     ) -> Answer:
         """Ask for binary data in the first form that the server gives."""
 
-        def ask(accept: str) -> Answer:
-            return self._send("GET", path, {"Accept": accept}, params=params, cancel=cancel)
+        def ask(rung: ladder.Rung) -> Answer:
+            headers = {"Accept": rung.accept}
+            return self._send("GET", path, headers, params=params, cancel=cancel)
 
         return self._ladders.climb(family, rungs, ask)
 

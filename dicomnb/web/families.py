@@ -129,13 +129,14 @@ FAMILIES: Mapping[str, Family] = {
     # It sends all rows unless it was configured to cut them, which it does not tell. A range
     # of dates that is open at its beginning finds studies without a date as well. Its plugin
     # (1.7) takes %5E in a value for these three characters, so no ^ is found; includefield=all
-    # brings nothing.
+    # brings nothing. A viewport is filled to its edges, with black beside the picture.
     "orthanc": Family(
         Abilities(
             "orthanc",
             search=SearchAbilities(undated_before=True, unescapes=False, all_fields=False),
             deletes=frozenset(),
             renders=frozenset(LEVELS),
+            pads=True,
         ),
     ),
     "dicomnb": Family(_DICOMNB),

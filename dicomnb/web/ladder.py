@@ -11,11 +11,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicomnb.errors import BadQuery, DicomWebError, Unsupported, warn
-from dicomnb.wire.media import DICOM, DICOM_JSON, OCTET_STREAM, format, multipart_related
+from dicomnb.errors import BadQuery, DicomWebError, NotFound, Unsupported, warn
+from dicomnb.wire.media import (
+    DICOM,
+    DICOM_JSON,
+    DICOM_XML,
+    OCTET_STREAM,
+    format,
+    multipart_related,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from dicomnb.web.answer import Answer
 
@@ -27,6 +34,7 @@ __all__ = [
     "frame_rungs",
     "instance_rungs",
     "picture_rungs",
+    "thumbnail_rungs",
 ]
 
 _REFUSALS = frozenset({400, 406, 415})
@@ -46,10 +54,18 @@ class Rung:
     as_asked: bool = True
     """Whether the form itself says in what transfer syntax the data come; where not, the server
     may transcode, and the user is told."""
+    service: str = ""
+    """What is asked, where a server has several services that would do: ``"thumbnail"``,
+    ``"rendered"``. One that is not there leaves the others to be asked."""
 
 
-METADATA = (Rung(DICOM_JSON), Rung("application/json"))
-"""Forms of metadata."""
+METADATA = (
+    Rung(DICOM_JSON),
+    Rung("application/json"),
+    Rung(multipart_related(DICOM_XML)),
+    Rung(DICOM_XML),
+)
+"""Forms of metadata: JSON; XML in a part an instance (PS3.18 section 8.7.3.2); XML of one."""
 
 
 def instance_rungs(transfer_syntax: str, *, single: bool) -> tuple[Rung, ...]:
@@ -100,6 +116,18 @@ def picture_rungs(*kinds: str) -> tuple[Rung, ...]:
     return tuple(Rung(f"image/{kind}") for kind in kinds)
 
 
+def thumbnail_rungs(kind: str | None, services: Iterable[str]) -> tuple[Rung, ...]:
+    """Forms of a small picture, service by service.
+
+    Args:
+        kind: ``"png"``, ``"jpeg"``, or None for either: then JPEG first, which the standard has
+            every server give.
+        services: the best first.
+    """
+    kinds = (kind,) if kind else ("jpeg", "png")
+    return tuple(Rung(f"image/{kind}", service=service) for service in services for kind in kinds)
+
+
 class Ladders:
     """What worked on one connection, by family of requests.
 
@@ -111,25 +139,34 @@ class Ladders:
         self._transcoded: Counter[str] = Counter()
         self._told: set[str] = set()
 
-    def climb(self, family: str, rungs: Sequence[Rung], ask: Callable[[str], Answer]) -> Answer:
+    def climb(self, family: str, rungs: Sequence[Rung], ask: Callable[[Rung], Answer]) -> Answer:
         """Ask for one form after the other until the server gives one.
 
         Args:
             family: under what name to remember which worked: ``"frames"``.
             rungs: the forms, the best first.
-            ask: sends one request with the Accept header that it is handed.
+            ask: sends one request for the form that it is handed.
 
         Raises:
-            Unsupported, BadQuery: every form was refused; tells each with the server's words.
-            DicomWebError: anything else than 400, 406 or 415 is raised at once.
+            Unsupported, BadQuery, NotFound: every form was refused; tells each with the
+                server's words.
+            DicomWebError: anything else than 400, 406 or 415 is raised at once, but for what
+                says that one of several services is not there.
         """
         refused: list[tuple[Rung, DicomWebError]] = []
+        absent: set[str] = set()
         for rung in self._in_order(family, rungs):
+            if rung.service in absent:
+                continue
             try:
-                answer = ask(rung.accept)
-            except (BadQuery, Unsupported) as error:
-                if error.status not in _REFUSALS or is_about_frames(error):
+                answer = ask(rung)
+            except (BadQuery, NotFound, Unsupported) as error:
+                is_absent = bool(rung.service) and isinstance(error, NotFound | Unsupported)
+                is_refused = error.status in _REFUSALS and not is_about_frames(error)
+                if not (is_refused or is_absent):
                     raise
+                if not is_refused:
+                    absent.add(rung.service)
                 refused.append((rung, error))
                 continue
             self._remember(family, rung)
@@ -175,11 +212,12 @@ def _all_refused(refused: Sequence[tuple[Rung, DicomWebError]]) -> DicomWebError
         return first
     kinds = {type(error) for _, error in refused}
     lines = [
-        f"  {rung.accept}: HTTP {error.status}"
+        f"  {f'{rung.service}, ' if rung.service else ''}{rung.accept}: HTTP {error.status}"
         + (f", {error.server_words}" if error.server_words else "")
         for rung, error in refused
     ]
-    return (BadQuery if kinds == {BadQuery} else Unsupported)(
+    kind = kinds.pop() if len(kinds) == 1 else Unsupported
+    return kind(
         "\n".join([f"{first.message}\nRefused was, in this order:", *lines]),
         url=first.url,
         status=first.status,

@@ -26,6 +26,8 @@ __all__ = [
     "no_such_frame",
     "parts_of",
     "rendered_request",
+    "thumbnail_requests",
+    "with_content",
 ]
 
 URL_CHARACTERS = 2000
@@ -140,9 +142,47 @@ def rendered_request(
             "pixels here (archive.frames, dicomnb.plots.show).",
             url=url,
         )
-    path = ref.path
-    if rendering.frame is not None:
-        if ref.level != "instance" or rendering.frame < 1:
-            raise ValueError("frame= is the number, from 1, of a frame of an instance.")
-        path += f"/frames/{rendering.frame}"
-    return f"{path}/rendered", list(given.items())
+    return f"{_pictured(ref, rendering)}/rendered", list(given.items())
+
+
+def thumbnail_requests(
+    ref: Ref, rendering: Rendering, abilities: Abilities
+) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    """Path and parameters of each service that may give a small picture, by the service's name.
+
+    Whether a server has ``thumbnail`` (PS3.18 section 10.4.1.1.4) is found out by asking;
+    ``rendered`` is asked of levels that it draws.
+
+    Raises:
+        ValueError: a frame number below 1, or a frame of something else than an instance.
+    """
+    path = _pictured(ref, rendering)
+    viewport: list[tuple[str, str]] = []
+    if rendering.viewport is not None:
+        viewport = [("viewport", "{:d},{:d}".format(*rendering.viewport))]
+    requests = {"thumbnail": (f"{path}/thumbnail", viewport)}
+    if ref.level in abilities.renders:
+        fits = "viewport" in abilities.render_parameters and not abilities.pads
+        requests["rendered"] = (f"{path}/rendered", viewport if fits else [])
+    return requests
+
+
+def with_content(answer: Answer) -> Answer:
+    """The answer, unless it says that there is none.
+
+    Raises:
+        NotFound: 204.
+    """
+    if answer.status != 204:
+        return answer
+    answer.finish()
+    raise NotFound("The server has no such thing: GET.", url=answer.url, status=204)
+
+
+def _pictured(ref: Ref, rendering: Rendering) -> str:
+    """The path of what is pictured."""
+    if rendering.frame is None:
+        return ref.path
+    if ref.level != "instance" or rendering.frame < 1:
+        raise ValueError("frame= is the number, from 1, of a frame of an instance.")
+    return f"{ref.path}/frames/{rendering.frame}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DICOM",
     "DICOM_JSON",
+    "DICOM_XML",
     "OCTET_STREAM",
     "MediaType",
     "accepted",
@@ -29,6 +30,7 @@ __all__ = [
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 OCTET_STREAM = "application/octet-stream"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

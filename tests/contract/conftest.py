@@ -71,6 +71,7 @@ def orthanc_party(folder: Path, orthanc: Orthanc) -> Party:
         deletes=False,
         same_uid_other_bytes="stored",
         same_bytes_again="stored",
+        draws_series=True,
     )
 
 

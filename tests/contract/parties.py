@@ -37,6 +37,7 @@ class Party:
     reads_uids_of_unknown_vr: bool = True
     keeps_good_ones_beside_a_bad_one: bool = True
     renders: frozenset[str] = frozenset({"window", "viewport", "quality"})
+    draws_series: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -161,7 +161,8 @@ def test_frames_in_the_form_asked_for(
         ("CT_small.dcm", "bulkdata/7FE00010", "text/plain", 406),
         ("JPEG2000.dcm", "bulkdata/7FE00010", "*/*", 200),
         ("JPEG2000.dcm", "bulkdata/7FE00010", "*/*;q=0, image/jp2", 406),
-        ("CT_small.dcm", "thumbnail", "*/*", 404),
+        ("CT_small.dcm", "thumbnail", "*/*", 200),
+        ("CT_small.dcm", "thumbnail", "text/plain", 406),
     ],
 )
 def test_statuses(
