@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Thumbnail", "Thumbnails", "thumbnails"]
 
-_WITHOUT_PICTURES = ("SR", "RTSTRUCT", "RTPLAN", "RTRECORD", "PR", "KO", "REG", "AU", "ECG")
 _CAPTION = ("PatientID", "Modality", "SeriesDescription", "StudyDescription", "InstanceNumber")
 
 
@@ -78,23 +77,6 @@ def _caption(row: pd.DataFrame) -> str:
 
 
 def _picture(archive: Archive, ref: Ref, size: int) -> bytes:
-    can_fit = "viewport" in archive.source.abilities().render_parameters
-    image = archive.rendered(_middle(archive, ref), viewport=(size, size) if can_fit else None)
-    image.thumbnail((size, size))  # type: ignore[union-attr]
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")  # type: ignore[union-attr]
+    archive.thumbnail(ref, size=size).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _middle(archive: Archive, ref: Ref) -> Ref:
-    """The middle instance of a series; of a study the one of its largest series of images."""
-    if ref.level == "study":
-        series = archive.series(ref)
-        images = series[~series["Modality"].isin(_WITHOUT_PICTURES)]
-        chosen = images if len(images) else series
-        counts = chosen["NumberOfSeriesRelatedInstances"].fillna(0)
-        ref = refs_of(chosen.iloc[[int(counts.to_numpy().argmax())]])[0]
-    if ref.level == "series":
-        instances = archive.instances(ref).sort_values("InstanceNumber", kind="stable")
-        ref = refs_of(instances.iloc[[len(instances) // 2]])[0]
-    return ref
