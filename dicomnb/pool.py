@@ -43,10 +43,41 @@ class Cancel:
     def __init__(self, parent: Cancel | None = None) -> None:
         self._event = threading.Event()
         self._parent = parent
+        self._lock = threading.RLock()
+        self._calls: dict[object, Callable[[], None]] = {}
 
     def set(self) -> None:
         """Ask for the work to stop."""
-        self._event.set()
+        with self._lock:
+            self._event.set()
+            for call in list(self._calls.values()):
+                call()
+
+    def when_set(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Have ``function`` called by `set`, from its thread, to break what would block.
+
+        It is called at once where the work should stop already, and perhaps more than once.
+        It must be quick and must not raise.
+
+        Returns:
+            What forgets it again: after that, it is neither called nor running.
+        """
+        key = object()
+        chain = [self]
+        while (above := chain[-1]._parent) is not None:
+            chain.append(above)
+        for one in chain:
+            with one._lock:
+                one._calls[key] = function
+        if self.is_set:
+            function()
+
+        def forget() -> None:
+            for one in chain:
+                with one._lock:
+                    one._calls.pop(key, None)
+
+        return forget
 
     @property
     def is_set(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import zlib
@@ -63,6 +64,7 @@ class Answer:
         self._secrets = secrets_in(response.request.headers)
         self._received = 0
         self._announced = _announced(response)
+        self._forget = _nothing if cancel is None else cancel.when_set(self._break)
         self._inflate = self._inflater()
 
     @property
@@ -142,6 +144,7 @@ class Answer:
     def close(self) -> None:
         """Give the connection back, or up when it still has an answer in it."""
         try:
+            self._forget()
             self._response.close()
         finally:
             release, self._release = self._release, _nothing
@@ -181,6 +184,13 @@ class Answer:
             raise self.error(f"The answer is packed as {encoding!r}, which was not asked for.")
         return _Inflater(self)
 
+    def _break(self) -> None:
+        """End a read that waits for the server, from another thread; the answer is of no use."""
+        # Not a connection that is back in the pool; nor twice, nor one that is gone already.
+        if self._response.raw.connection is not None:
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                self._response.raw.shutdown()
+
     def _raw(self, view: memoryview) -> int:
         """Bytes as they came over the line, as soon as there are any."""
         if self._cancel is not None:
@@ -198,6 +208,12 @@ class Answer:
             broke, count = "the connection broke off", 0
         except _MALFORMED:
             broke, count = "it is malformed", 0
+        except AttributeError:
+            # TLS, when the socket is shut in the very moment in which a read begins.
+            if self._cancel is None or not self._cancel.is_set:
+                raise
+        if self._cancel is not None:
+            self._cancel.check()  # what then broke, or came, is of `_break`
         self._received += count
         if not count and not broke and self._received < (self._announced or 0):
             broke = "the connection was closed"

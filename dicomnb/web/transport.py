@@ -40,7 +40,7 @@ from dicomnb.web.failures import (
     was_sent,
     words_in,
 )
-from dicomnb.web.network import Network, location_hooks, warn
+from dicomnb.web.network import Network, sent, warn
 from dicomnb.web.secrecy import concealed, concealed_error, secrets_in
 
 if TYPE_CHECKING:
@@ -259,8 +259,10 @@ class Transport:
         while True:
             if cancel is not None:
                 cancel.check()
-            result = self._once(ask)
+            result = self._once(ask, cancel)
             if isinstance(result, Failure):
+                if cancel is not None:
+                    cancel.check()  # perhaps that is what broke it
                 if not self._may_repeat(ask, result, attempt):
                     raise result.error
                 pause = 0.0
@@ -286,10 +288,10 @@ class Transport:
             refused.close()
             raise
 
-    def _once(self, ask: Ask) -> requests.Response | Failure:
+    def _once(self, ask: Ask, cancel: Cancel | None) -> requests.Response | Failure:
         network = self._network
         try:
-            response = self._request(network, ask)
+            response = self._request(network, ask, cancel)
         except DicomnbError as error:
             # Of the body or the credentials. On its way here it came through requests, whose
             # variables hold the headers: debuggers and tracebacks must not show those.
@@ -303,7 +305,7 @@ class Transport:
         network.reached = True
         return response
 
-    def _request(self, network: Network, ask: Ask) -> requests.Response:
+    def _request(self, network: Network, ask: Ask, cancel: Cancel | None) -> requests.Response:
         session = network.own if ask.is_own else network.foreign(ask.address.origin)
         headers = dict(ask.headers)
         auth: Any = self._auth
@@ -314,16 +316,15 @@ class Transport:
             headers["x-goog-user-project"] = self.options.quota_project
         if session is self._session and isinstance(auth, Nothing) and session.auth is not None:
             auth = None  # the session's own
-        return session.request(
+        return sent(
+            session,
             ask.method,
             str(ask.address),
-            data=ask.body,
             headers=headers,
             auth=auth,
+            body=ask.body,
             timeout=self.options.timeout,
-            allow_redirects=False,
-            hooks=location_hooks(session),
-            stream=True,
+            cancel=cancel,
         )
 
     def _may_repeat(self, ask: Ask, failure: Failure, attempt: int) -> bool:

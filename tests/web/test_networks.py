@@ -9,6 +9,7 @@ import ssl
 import threading
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from requests.auth import AuthBase
 
 import dicomnb as dn
-from tests.web.raw_server import response, source, transport
+from tests.web.raw_server import in_turn, response, source, transport
 
 
 class Signing(AuthBase):
@@ -105,3 +106,74 @@ def test_a_client_certificate_that_the_server_wants(raw, tmp_path):
     with pytest.raises(dn.ConnectionFailed):
         transport(server.url, verify=hospital).send("GET", "studies")
     assert len(server.requests) == count
+
+
+# A small request is prepared here, a large one by requests: both are the same on the line
+
+
+def headers_sent(raw, made, *, times: int = 2, **keywords):
+    """What a server gets that sets a cookie, by a transport made by ``made(url)``."""
+    server = raw(response(b"[]", Set_Cookie="visit=1"))
+    here = made(server.url)
+    for _ in range(times):
+        with here.send("GET", **keywords) as answer:
+            assert answer.read(10) == b"[]"
+    return [(one.target, one.headers | {"host": "", "connection": ""}) for one in server.requests]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "studies/1.2/series/3.4/instances/5.6",
+        "studies/1.2/instances?PatientName=A%5eB&x=[1]~%7E",
+        "studies/a b/%41/../c;d=e/./f",
+        "studies/{1}/|/%zz",
+        "",
+    ],
+)
+def test_a_request_prepared_here_is_the_one_that_requests_prepares(raw, monkeypatch, url):
+    auth = requests.auth.HTTPBasicAuth("user", "password")
+    keywords = {"url": url, "headers": {"Accept": "a/b", "X-One": "1"}}
+
+    def made(address):
+        return transport(address, auth=auth)
+
+    try:
+        here = headers_sent(raw, made, **keywords)
+    except dn.DicomnbError as error:
+        here = type(error)
+    monkeypatch.setattr("dicomnb.web.network._prepared", by_requests)
+    try:
+        there = headers_sent(raw, made, **keywords)
+    except dn.DicomnbError as error:
+        there = type(error)
+    assert here == there
+    if url.startswith("studies/1.2"):
+        assert [one[1].get("cookie") for one in here] == [None, "visit=1"]
+
+
+def by_requests(session, url, headers, auth):
+    """The whole way of requests, which `dicomnb.web.network` shortens."""
+    return session.prepare_request(requests.Request("GET", url, headers=headers, auth=auth))
+
+
+def test_hooks_that_credentials_register_come_before_ours(raw):
+    """Digest answers a 401 in a hook; a redirect that then comes is followed here."""
+    challenge = 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5'
+    server = raw(
+        in_turn(
+            response(status=401, WWW_Authenticate=challenge),
+            response(b"not looked at", status=302, Location="/dicomweb/there"),
+            response(b"[]"),
+        ),
+        keep=True,
+    )
+    auth = requests.auth.HTTPDigestAuth("user", "password")
+    with transport(server.url, auth=auth).send("GET", "studies/1.2") as answer:
+        assert answer.read(10) == b"[]"
+    assert [one.target for one in server.requests] == [
+        "/dicomweb/studies/1.2",
+        "/dicomweb/studies/1.2",
+        "/dicomweb/there",
+    ]
+    assert server.requests[1].headers["authorization"].startswith("Digest ")

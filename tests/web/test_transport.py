@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from dicomnb import errors
 from dicomnb.errors import ConnectionFailed, DicomnbWarning, OriginRefused, ProtocolError
 from dicomnb.limits import Limits
-from dicomnb.pool import Cancel
+from dicomnb.pool import Cancel, side_by_side
 from dicomnb.web.auth import Bearer
 from dicomnb.web.failures import connection_failed, words_of
 from dicomnb.wire.multipart import SizedBody, outgoing_bytes
@@ -737,3 +737,90 @@ def test_pickled_as_address_and_recipe(raw):
     assert get(again) == b"x"
     assert again.options.workers == 3
     assert repr(again) == f"Transport('{server.url}', auth=None)"
+
+
+# A server that hangs
+
+
+HANGING = pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-",
+        response(b"[1,", length=900),
+        response(b"[1,", length=-1),
+    ],
+    ids=["before the head", "in the head", "in the body", "in a body of unknown length"],
+)
+
+
+def hanging(raw, begun: bytes, hangs: threading.Event, **options):
+    """A server that says how an answer begins and then nothing, until the test is over."""
+    over = threading.Event()
+
+    def answer(request):
+        yield begun
+        hangs.set()
+        over.wait(30)
+
+    return over, raw(lambda request: answer(request), **options)
+
+
+@HANGING
+@pytest.mark.parametrize("tls", [False, True])
+def test_cancel_breaks_what_waits_for_a_server_that_hangs(
+    raw, certificate, begun: bytes, tls: bool
+):
+    hangs, cancel = threading.Event(), Cancel()
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    over, server = hanging(raw, begun, hangs, tls=context)
+    made = transport(server.url, verify=str(certificate))
+
+    def stop():
+        assert hangs.wait(10)
+        time.sleep(0.2)  # by now it waits
+        cancel.set()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    begin = time.monotonic()
+    with pytest.raises(errors.Cancelled):
+        get(made, cancel=Cancel(cancel))
+    assert time.monotonic() - begin < made.options.timeout[1] / 4
+    thread.join()
+    over.set()
+    assert len(server.requests) == 1
+
+
+@HANGING
+def test_an_error_beside_a_server_that_hangs_leaves_no_thread(raw, begun: bytes):
+    """The other requests of a set are stopped at once; so they are by Ctrl-C."""
+    hangs = threading.Event()
+    over, server = hanging(raw, begun, hangs)
+    made = transport(server.url)
+
+    def work(number: int, cancel: Cancel) -> bytes:
+        if number:
+            return get(made, cancel=cancel)
+        assert hangs.wait(10)
+        raise KeyError(number)
+
+    before, begin = set(threading.enumerate()), time.monotonic()
+    with pytest.raises(KeyError):
+        list(side_by_side(work, range(4), workers=4))
+    assert time.monotonic() - begin < made.options.timeout[1] / 4
+    assert not [one for one in set(threading.enumerate()) - before if "dicomnb" in one.name]
+    over.set()
+
+
+def test_what_is_cancelled_afterwards_is_left_alone(raw):
+    server, cancel = raw(response(b"[]"), keep=True), Cancel()
+    made = transport(server.url)
+    get(made, cancel=cancel)
+    cancel.set()
+    get(made)
+    get(made)
+    assert server.connections == 1
