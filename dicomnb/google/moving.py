@@ -45,7 +45,7 @@ def import_(
     Raises:
         BadQuery: ``uri`` is none of Cloud Storage.
     """
-    body = {"gcsSource": {"uri": _bucket(uri)}}
+    body = {"gcsSource": {"uri": _bucket("uri", uri)}}
     with reached(store, "store", auth=auth, options=options) as (api, name):
         begun = api.operation(api.call("POST", f"{path_of(name)}:import", body=body))
         return ended(begun, wait=wait, time_limit=time_limit, progress=progress)
@@ -88,7 +88,7 @@ def export(
 
 
 def _destination(to: str, media_type: str | None, write: str | None) -> dict[str, Any]:
-    if to.startswith("bq://"):
+    if str(to).startswith("bq://"):
         if media_type is not None:
             raise BadQuery("media_type= belongs to an export to Cloud Storage, not to BigQuery.")
         if to.count(".") < 2 or "" in to.removeprefix("bq://").split("."):
@@ -100,10 +100,11 @@ def _destination(to: str, media_type: str | None, write: str | None) -> dict[str
     if write is not None:
         raise BadQuery("write= belongs to an export to BigQuery, not to Cloud Storage.")
     kind = {} if media_type is None else {"mimeType": media_type}
-    return {"gcsDestination": {"uriPrefix": _bucket(to), **kind}}
+    return {"gcsDestination": {"uriPrefix": _bucket("to", to), **kind}}
 
 
-def _bucket(uri: str) -> str:
-    if not uri.startswith("gs://") or not uri.removeprefix("gs://").strip("/"):
-        raise BadQuery(f"{uri!r} is no place in Cloud Storage: gs://bucket/path.")
+def _bucket(name: str, uri: str) -> str:
+    before, _, place = str(uri).partition("gs://")
+    if before or not place.strip("/"):
+        raise BadQuery(f"{name}={uri!r} is no place in Cloud Storage: gs://bucket/path.")
     return uri

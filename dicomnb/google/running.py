@@ -41,7 +41,7 @@ def operation(name: str, *, auth: Any = None, options: Options | None = None) ->
         RefError: the name is not an operation's.
         NotFound: there is none; the API forgets old ones.
     """
-    where, found, identifier = name.rpartition("/operations/")
+    where, found, identifier = str(name).rpartition("/operations/")
     if not found or not identifier or "/" in identifier:
         raise RefError(f"{name!r} is no operation: projects/P/locations/L/datasets/D/operations/N.")
     with reached(where, "dataset", auth=auth, options=options) as (api, _):

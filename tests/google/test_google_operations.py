@@ -146,7 +146,7 @@ def test_found_again_by_name(raw):
     assert (found.done, found.state.success) == (True, 2)
     by_address = dn.google.operation(f"{server.root}/v1/{NAME}", auth=dn.Bearer("t"))
     assert by_address.name == NAME
-    for wrong in (STORE, f"{DATASET}/operations/", f"{DATASET}/operations/a/b"):
+    for wrong in (STORE, f"{DATASET}/operations/", f"{DATASET}/operations/a/b", None):
         with pytest.raises(dn.RefError, match="is no operation"):
             dn.google.operation(wrong)
 
@@ -191,12 +191,13 @@ def test_what_is_sent_and_what_is_refused_before(raw):
     for to, wrong in (
         ("s3://b/x", {}), ("gs://", {}), ("bq://p.d", {}), ("bq://p..t", {}),
         ("gs://b", {"write": "append"}), ("bq://p.d.t", {"media_type": "image/png"}),
-        ("bq://p.d.t", {"write": "WRITE_EMPTY"}),
+        ("bq://p.d.t", {"write": "WRITE_EMPTY"}), (None, {}),
     ):  # fmt: skip
         with pytest.raises(dn.BadQuery):
             dn.google.export(STORE, to, **wrong, **keywords)
-    with pytest.raises(dn.BadQuery, match=r"gs://bucket"):
-        dn.google.import_(STORE, "/a/folder", **keywords)
+    for wrong in ("/a/folder", None):
+        with pytest.raises(dn.BadQuery, match=r"gs://bucket"):
+            dn.google.import_(STORE, wrong, **keywords)
     with pytest.raises(dn.RefError, match="into itself"):
         dn.google.deidentify(STORE, STORE, **keywords)
     with pytest.raises(dn.BadQuery, match="'basic'"):

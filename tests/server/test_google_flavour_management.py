@@ -158,7 +158,11 @@ def test_bodies_that_are_no_objects(here: StandIn) -> None:
     for body in (b"[]", b"{", b'"text"'):
         assert here.call("POST", path, data=body).status_code == 400
     assert here.call("POST", path, data=b"{" + b" " * (2 << 20) + b"}").status_code == 413
-    assert here.call("POST", path, json={"colour": "red"}).status_code == 400
+    for fields in ({"colour": "red"}, {"labels": "red"}, {"notificationConfigs": {}}):
+        assert here.call("POST", path, json=fields).status_code == 400
+    mask = {"updateMask": "labels"}
+    assert here.call("PATCH", STORE, params=mask, json={"labels": [1]}).status_code == 400
+    assert here.call("GET", STORE).json() == {"name": STORE}
 
 
 def test_json_is_pretty_unless_asked_otherwise(here: StandIn) -> None:
@@ -251,8 +255,13 @@ def test_an_export_in_another_syntax_tells_what_failed(here: StandIn, bucket: Pa
     [
         {},
         {"gcsDestination": {}},
+        {"gcsDestination": "gs://scans"},
+        {"gcsDestination": {"uriPrefix": ["gs://scans"]}},
         {"gcsDestination": {"uriPrefix": "gs://scans", "mimeType": "text/plain"}},
+        {"gcsDestination": {"uriPrefix": "gs://scans", "mimeType": 5}},
+        {"bigqueryDestination": "bq://a.b.c"},
         {"bigqueryDestination": {"tableUri": "bq://a.b.c", "writeDisposition": "WRITE_OVER"}},
+        {"bigqueryDestination": {"tableUri": "bq://a.b.c", "writeDisposition": ["x"]}},
     ],
 )
 def test_exports_that_are_refused(body: dict, here: StandIn) -> None:
@@ -403,9 +412,14 @@ def test_uids_are_replaced_alike_everywhere() -> None:
         ({"dicom": {"options": {}}}, 501),
         ({"dicom": {"keepList": {"tags": ["NoSuchKeyword"]}}}, 400),
         ({"dicom": {"keepList": {}, "removeList": {}}}, 400),
+        ({"dicom": {"keepList": []}}, 400),
+        ({"dicom": {"keepList": {"tags": 5}}}, 400),
+        ({"dicom": "minimal"}, 400),
+        ({"image": 5}, 400),
+        ("basic", 400),
     ],
 )
-def test_what_is_not_done_is_refused(config: dict, status: int, here: StandIn) -> None:
+def test_what_is_not_done_is_refused(config: object, status: int, here: StandIn) -> None:
     body = {"destinationStore": f"{DATASET}/dicomStores/clean", "config": config}
     assert here.call("POST", f"{STORE}:deidentify", json=body).status_code == status
     assert here.call("GET", body["destinationStore"]).status_code == 403
@@ -419,6 +433,7 @@ def test_the_destination_must_be_new(here: StandIn, tmp_path: Path) -> None:
     for name, status in (
         (STORE, 409),
         ("there", 400),
+        (f"{DATASET}/dicomStores/a b", 400),
         (STORE.replace("demo/dicom", "x/dicom"), 403),
     ):
         body = {"destinationStore": name}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from dicomnb.server.google.operations import Operation
     from dicomnb.wire.google_habits import Habits
 
-__all__ = ["SYSTEM_PARAMETERS", "Call", "StoreExchange"]
+__all__ = ["SYSTEM_PARAMETERS", "Call", "StoreExchange", "field"]
+
+Value = TypeVar("Value")
 
 SYSTEM_PARAMETERS = frozenset(
     {
@@ -40,6 +42,19 @@ SYSTEM_PARAMETERS = frozenset(
 )
 """Query parameters that every method of the API takes (DISC); they are never a filter."""
 _BODY_BYTES = 1 << 20
+_KINDS: Mapping[type, str] = {dict: "an object", list: "a list", str: "text"}
+
+
+def field(holder: Mapping[str, Any], name: str, kind: type[Value]) -> Value | None:
+    """A field of what was sent; None where it is missing or null.
+
+    Raises:
+        Refused: 400, it is of another kind.
+    """
+    value = holder.get(name)
+    if value is None or isinstance(value, kind):
+        return value
+    raise Refused(400, f"Invalid value at {name!r}: {_KINDS[kind]} is needed.")
 
 
 @dataclass(frozen=True)

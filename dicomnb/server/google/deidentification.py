@@ -24,11 +24,14 @@ from dicomnb.attributes import attribute
 from dicomnb.errors import BadQuery, DecodeError, DicomnbError
 from dicomnb.pool import closed_after
 from dicomnb.server.answers import Refused
-from dicomnb.server.google.names import split_store
+from dicomnb.server.google.calls import field
+from dicomnb.server.google.names import checked_id, split_store
 from dicomnb.server.google.transfers import each_counted, wanted_refs
 from dicomnb.wire.storing import BytesUpload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydicom.dataelem import DataElement
 
     from dicomnb.refs import Ref
@@ -89,19 +92,22 @@ class Redaction:
     key: bytes
 
     @classmethod
-    def of(cls, config: Any) -> Redaction:
+    def of(cls, config: Mapping[str, Any]) -> Redaction:
         """What a ``DeidentifyConfig`` asks for.
 
         Raises:
             Refused: 400, it is malformed; 501, it asks for what is not done here.
         """
-        config = config or {}
-        image = (config.get("image") or {}).get("textRedactionMode", "REDACT_NO_TEXT")
+        image = (field(config, "image", dict) or {}).get("textRedactionMode", "REDACT_NO_TEXT")
         if image not in ("TEXT_REDACTION_MODE_UNSPECIFIED", "REDACT_NO_TEXT"):
-            raise Refused(501, f"textRedactionMode={image}: text in pixels is not found here.")
+            raise Refused(
+                501,
+                f"textRedactionMode={image}: this server does not find text in pixels. It has "
+                "REDACT_NO_TEXT, with a keepList, a removeList or MINIMAL_KEEP_LIST_PROFILE.",
+            )
         if others := sorted(set(config) - {"dicom", "image"}):
             raise Refused(501, f"config.{others[0]} is not offered by this server.")
-        dicom = config.get("dicom") or {}
+        dicom = field(config, "dicom", dict) or {}
         if unknown := sorted(set(dicom) - _KNOWN_FIELDS):
             raise Refused(501, f"config.dicom.{unknown[0]} is not offered by this server.")
         chosen = [name for name in _KNOWN_FIELDS - {"skipIdRedaction"} if name in dicom]
@@ -112,8 +118,8 @@ class Redaction:
             raise Refused(501, f"filterProfile={profile}: this server has {_PROFILES[-1]}.")
         keeps_all = "removeList" in dicom or profile == "KEEP_ALL_PROFILE"
         return cls(
-            kept=None if keeps_all else _tags(dicom.get("keepList")),
-            removed=_tags(dicom.get("removeList")),
+            kept=None if keeps_all else _tags(dicom, "keepList"),
+            removed=_tags(dicom, "removeList"),
             replaces_uids=not dicom.get("skipIdRedaction", False),
             key=secrets.token_bytes(32),
         )
@@ -169,7 +175,7 @@ class Redaction:
 def deidentify_store(call: Call) -> Answer:
     """Write what is in a store, without identifiers, to ``destinationStore``."""
     store, body = call.store, call.body()
-    redaction = Redaction.of(body.get("config"))
+    redaction = Redaction.of(field(body, "config", dict) or {})
     target = _destination(call, body.get("destinationStore"))
 
     def work(operation: Operation) -> None:
@@ -185,7 +191,7 @@ def _destination(call: Call, name: object) -> Store:
     found = call.catalogue.dataset(parent, dataset)
     existing = found.stores.get(key)
     if existing is None:
-        return call.catalogue.add_store(found, key, {})
+        return call.catalogue.add_store(found, checked_id(key, "destinationStore"), {})
     if existing is call.store or call.catalogue.habits.deidentify_into_existing == "refused":
         raise Refused(409, f"{name} exists already; the destination must be a new store.")
     return existing
@@ -218,8 +224,8 @@ def redacted(data: bytes, redaction: Redaction) -> bytes:
     return buffer.getvalue()
 
 
-def _tags(holder: Any) -> frozenset[int]:
-    names = (holder or {}).get("tags", [])
+def _tags(dicom: Mapping[str, Any], name: str) -> frozenset[int]:
+    names = field(field(dicom, name, dict) or {}, "tags", list) or []
     try:
         return frozenset(int(attribute(str(name)).tag, 16) for name in names)
     except BadQuery as error:

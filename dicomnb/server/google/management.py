@@ -7,10 +7,11 @@ import binascii
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dicomnb.server.answers import Answer, Refused
+from dicomnb.server.google.calls import field
 from dicomnb.server.google.names import LOCATION, checked_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dicomnb.server.google.calls import Call
 
@@ -32,8 +33,13 @@ __all__ = [
     "show_store",
 ]
 
-_DATASET_FIELDS = frozenset({"timeZone", "encryptionSpec"})
-_STORE_FIELDS = frozenset({"labels", "notificationConfig", "notificationConfigs", "streamConfigs"})
+_DATASET_FIELDS: Mapping[str, type] = {"timeZone": str, "encryptionSpec": dict}
+_STORE_FIELDS: Mapping[str, type] = {
+    "labels": dict,
+    "notificationConfig": dict,
+    "notificationConfigs": list,
+    "streamConfigs": list,
+}
 _GIVEN_NAMES = frozenset({"name"})
 Item = TypeVar("Item")
 
@@ -150,29 +156,32 @@ def cancel_operation(call: Call) -> Answer:
     return call.answer({})
 
 
-def _settings(call: Call, known: frozenset[str]) -> dict[str, Any]:
+def _settings(call: Call, known: Mapping[str, type]) -> dict[str, Any]:
     """The fields of a new resource; its name is in the path."""
     given = call.body()
-    _check_fields(given.keys() - _GIVEN_NAMES, known)
-    return {name: value for name, value in given.items() if name in known}
+    names = given.keys() - _GIVEN_NAMES
+    _check_fields(names, known)
+    values = {name: field(given, name, known[name]) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _patch(call: Call, settings: dict[str, Any], known: frozenset[str]) -> None:
+def _patch(call: Call, settings: dict[str, Any], known: Mapping[str, type]) -> None:
     mask = call.parameter("updateMask")
     if not mask:
         raise Refused(400, "updateMask is needed: the fields to change, separated by commas.")
     names = mask.split(",")
     _check_fields(names, known)
     given = call.body()
-    for name in names:
-        if name in given:
-            settings[name] = given[name]
-        else:
+    values = {name: field(given, name, known[name]) for name in names}
+    for name, value in values.items():
+        if value is None:
             settings.pop(name, None)
+        else:
+            settings[name] = value
 
 
-def _check_fields(names: Any, known: frozenset[str]) -> None:
-    unknown = sorted(set(names) - known)
+def _check_fields(names: Iterable[str], known: Mapping[str, type]) -> None:
+    unknown = sorted(set(names) - known.keys())
     if unknown:
         raise Refused(400, f"Unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
 

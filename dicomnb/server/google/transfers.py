@@ -13,6 +13,7 @@ from dicomnb.files import atomic_write, safe_name
 from dicomnb.pool import closed_after
 from dicomnb.server.answers import Refused
 from dicomnb.server.google.buckets import filter_refs, folder_for, matched, table_file
+from dicomnb.server.google.calls import field
 from dicomnb.server.google.contents import instance_refs, metadata_rows
 from dicomnb.source import Rendering
 from dicomnb.wire import media
@@ -47,7 +48,7 @@ def import_store(call: Call) -> Answer:
     operation succeeds nevertheless. The server's log tells which and why.
     """
     service = call.store.service
-    uri = _field(call.body(), "gcsSource", "uri")
+    uri = _needed(call.body(), "gcsSource", "uri")
     buckets = call.catalogue.buckets
 
     def work(operation: Operation) -> None:
@@ -76,15 +77,15 @@ def export_store(call: Call) -> Answer:
         raise Refused(400, "Either gcsDestination or bigqueryDestination is needed.")
     source, buckets = store.service.source, call.catalogue.buckets
     if "gcsDestination" in body:
-        uri = _field(body, "gcsDestination", "uriPrefix")
-        write = _writer(source, body["gcsDestination"].get("mimeType"))
+        uri = _needed(body, "gcsDestination", "uriPrefix")
+        write = _writer(source, field(body["gcsDestination"], "mimeType", str))
 
         def work(operation: Operation) -> None:
             folder = folder_for(buckets, uri)
             refs = wanted_refs(call, body, operation)
             each_counted(refs, operation, lambda ref: write(folder, ref))
     else:
-        uri = _field(body, "bigqueryDestination", "tableUri")
+        uri = _needed(body, "bigqueryDestination", "tableUri")
         disposition = _disposition(body["bigqueryDestination"])
 
         def work(operation: Operation) -> None:
@@ -97,7 +98,7 @@ def export_store(call: Call) -> Answer:
 
 def wanted_refs(call: Call, body: dict[str, Any], operation: Operation) -> list[Ref]:
     """The instances that ``filterConfig`` names, or all of the store; they are pending now."""
-    uri = (body.get("filterConfig") or {}).get("resourcePathsGcsUri")
+    uri = (field(body, "filterConfig", dict) or {}).get("resourcePathsGcsUri")
     within = None if uri is None else filter_refs(call.catalogue.buckets, uri)
     refs = instance_refs(call.store.service.source, within, cancel=operation.cancel)
     operation.pending = len(refs)
@@ -117,10 +118,9 @@ def each_counted(refs: Iterable[Ref], operation: Operation, do: Callable[[Ref], 
             operation.count(failed=False)
 
 
-def _field(body: dict[str, Any], outer: str, inner: str) -> str:
-    holder = body.get(outer)
-    value = holder.get(inner) if isinstance(holder, dict) else None
-    if not isinstance(value, str) or not value:
+def _needed(body: dict[str, Any], outer: str, inner: str) -> str:
+    value = field(field(body, outer, dict) or {}, inner, str)
+    if not value:
         raise Refused(400, f"{outer}.{inner} is needed.")
     return value
 
