@@ -41,7 +41,10 @@ class Abilities:
     deletes: frozenset[Level] = frozenset(LEVELS)
     """Which levels can be deleted."""
     renders: frozenset[Level] = frozenset({"instance"})
-    """Which levels it can draw as a picture."""
+    """Which levels it can draw."""
+    renders_each: bool = False
+    """Whether a study or series is drawn as a picture an instance (PS3.18 section 10.4.1.1.3), and
+    not as one that stands for it."""
     render_parameters: frozenset[str] = frozenset({"window", "viewport", "quality"})
     """What a rendering can be asked for (PS3.18 section 8.3.5)."""
     pads: bool = False
@@ -138,7 +141,8 @@ class Source(Protocol):
     def rendered(
         self, ref: Ref, rendering: Rendering, *, cancel: Cancel | None = None
     ) -> Iterator[Part]:
-        """One picture of an instance, or of whatever `Abilities.renders` names.
+        """One picture of an instance, or of whatever `Abilities.renders` names; several, where
+        the source draws each instance of a series, or each frame.
 
         A source may have thumbnails of more levels than it draws; `Unsupported` and `NotFound`
         say that it has none.

@@ -215,34 +215,46 @@ class Retrieving(Connected):
         viewport: tuple[int, int] | None = None,
         quality: int | None = None,
         to: str | Path | None = None,
-    ) -> PIL.Image.Image | Path:
+    ) -> PIL.Image.Image | Path | list[PIL.Image.Image] | list[Path]:
         """A picture as the source draws it (PS3.18 section 10.4.1.1.3).
 
         Args:
+            ref: an instance; a study or series where the source draws these.
             frame: frame number from 1.
+            format: asked for as it is, never replaced by the other one: JPEG changes values.
             window: centre and width in modality values.
-            viewport: width and height in pixels to fit in.
+            viewport: width and height in pixels to fit in. Orthanc fills what is left of them
+                with black.
             quality: JPEG quality, 1 to 100.
             to: a file to write the picture's own bytes to, untouched.
 
         Returns:
-            ``PIL.Image``, or the path when ``to`` is given.
+            ``PIL.Image``, or the path when ``to`` is given. Where the source sent several
+            pictures, of each instance of a series or each frame, a list of them in its order;
+            ``to="a.png"`` then writes ``a-1.png``, ``a-2.png``, ….
 
         Raises:
-            Unsupported: the server cannot draw this, or not with these parameters.
+            Unsupported: the source cannot draw this, or not with these parameters or in this
+                format.
             ProtocolError: what came is no picture.
+            ValueError: a parameter out of range.
         """
         one = one_ref(ref, base=self.source.address)
-        from dicomnb.transfer.reading import picture
-
-        data = picture(self.source, one, Rendering(format, frame, window, viewport, quality))
-        if to is not None:
-            with atomic_write(path := Path(to).expanduser()) as file:
-                file.write(data)
-            return path
+        from dicomnb.transfer.reading import pictures
         from dicomnb.transfer.thumbnail import image_of
 
-        return image_of(data, one, address=self.source.address)
+        found = pictures(self.source, one, Rendering(format, frame, window, viewport, quality))
+        if to is None:
+            images = [image_of(data, one, address=self.source.address) for data in found]
+            return images if len(images) > 1 else images[0]
+        path = Path(to).expanduser()
+        paths = [path]
+        if len(found) > 1:
+            paths = [path.with_stem(f"{path.stem}-{n}") for n in range(1, len(found) + 1)]
+        for data, place in zip(found, paths, strict=True):
+            with atomic_write(place) as file:
+                file.write(data)
+        return paths if len(paths) > 1 else path
 
     def thumbnail(self, ref: Any, *, frame: int | None = None, size: int = 128) -> PIL.Image.Image:
         """A small picture of a study, series or instance, to tell it by.

@@ -79,7 +79,11 @@ STANDARD: tuple[Route, ...] = (
 def offered(routes: tuple[Route, ...], service: Service) -> list[Route]:
     """The routes that lead somewhere: what the source cannot do, or may not, is not there."""
     abilities = service.abilities
-    able: set[tuple[str, Level | None]] = {("render", level) for level in abilities.renders}
+    able: set[tuple[str, Level | None]] = {
+        ("render", level)
+        for level in abilities.renders
+        if level == "instance" or not abilities.renders_each  # one picture an answer
+    }
     if service.writable:
         able |= {("delete", level) for level in abilities.deletes}
         able |= {("store", None)} if abilities.stores else set()

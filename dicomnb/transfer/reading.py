@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from math import inf, isfinite
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from pydicom import dcmread
 
-from dicomnb.errors import NotFound, ProtocolError
+from dicomnb.errors import NotFound, ProtocolError, warn
 from dicomnb.pool import closed_after
 from dicomnb.transfer.events import Counter
 from dicomnb.transfer.fetching import fetch
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from dicomnb.volumes.volume import Volume
     from dicomnb.wire.parts import Part
 
-__all__ = ["datasets", "picture", "volume"]
+__all__ = ["datasets", "pictures", "volume"]
 
 
 def datasets(source: Source, ref: Ref, *, pixels: bool, transfer_syntax: str) -> Iterator[Dataset]:
@@ -50,19 +52,46 @@ def datasets(source: Source, ref: Ref, *, pixels: bool, transfer_syntax: str) ->
             yield dataset
 
 
-def picture(source: Source, ref: Ref, asked: Rendering) -> bytes:
-    """A picture's own bytes, as the source draws it; see `Archive.rendered`.
+def pictures(source: Source, ref: Ref, asked: Rendering) -> list[bytes]:
+    """The bytes of a picture, as the source draws it, or of several; see `Archive.rendered`.
 
     Raises:
-        ValueError: a format that is not ``"png"`` or ``"jpeg"``.
+        ValueError: a format that is not ``"png"`` or ``"jpeg"``; a number out of range.
         NotFound: no picture came.
+        ProtocolError: several came for a single frame.
     """
-    if asked.format not in ("png", "jpeg"):
-        raise ValueError(f"format={asked.format!r}: it is 'png' or 'jpeg'.")
+    _check(asked)
+    came = []
     with closed_after(source.rendered(ref, asked)) as parts:
         for part in parts:
-            return part.read()
-    raise NotFound(f"No picture came for {ref.path}.", url=source.address)
+            kind = part.media_type
+            if kind.startswith("image/") and kind != f"image/{asked.format}":
+                warn(f"Asked for a picture as image/{asked.format}; the source sent {kind}.")
+            came.append(part.read())
+    if not came:
+        raise NotFound(f"No picture came for {ref.path}.", url=source.address)
+    if len(came) > 1 and asked.frame is not None:
+        raise ProtocolError(
+            f"Asked for frame {asked.frame} of {ref.path}; {len(came)} pictures came.",
+            url=source.address,
+        )
+    return came
+
+
+def _check(asked: Rendering) -> None:
+    """Refuse what no server draws before it is asked."""
+    if asked.format not in ("png", "jpeg"):
+        raise ValueError(f"format={asked.format!r}: it is 'png' or 'jpeg'.")
+    if asked.quality is not None and not 1 <= asked.quality <= 100:
+        raise ValueError(f"quality={asked.quality}: it lies between 1 and 100.")
+    if asked.viewport is not None and not all(
+        isinstance(side, Integral) and side >= 1 for side in asked.viewport
+    ):
+        raise ValueError(f"viewport={asked.viewport}: width and height are whole numbers from 1.")
+    if asked.window is not None:
+        center, width = asked.window
+        if not (isfinite(center) and 0 < width < inf):
+            raise ValueError(f"window={asked.window}: (center, width), the width above 0.")
 
 
 def volume(

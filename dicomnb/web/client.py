@@ -234,7 +234,8 @@ class WebSource:
             ref, rendering, self.abilities(), url=f"{self.address}/{ref.path}"
         )
         rungs = ladder.picture_rungs(rendering.format or "png")
-        answer = self._climb("pictures", rungs, path, params=params, cancel=cancel)
+        family = f"pictures of a {ref.level}"
+        answer = self._climb(family, rungs, path, params=params, cancel=cancel)
         yield from retrieving.parts_of(answer, self._options.limits, pictures=True)
 
     def _thumbnail(self, ref: Ref, rendering: Rendering, cancel: Cancel | None) -> Iterator[Part]:

@@ -102,6 +102,11 @@ class Family:
     asked: Mapping[Level, tuple[str, ...]] = field(default_factory=lambda: _NO_PARENTS)
 
 
+def _drawing_each(name: str) -> Abilities:
+    """PS3.18 section 10.4.1.1.3: every level is drawn, a picture an instance."""
+    return Abilities(name, renders=frozenset(LEVELS), renders_each=True)
+
+
 # What the embedded server publishes is handed on in pages as large as one likes; these keep
 # memory bounded.
 _DICOMNB = Abilities(
@@ -145,11 +150,11 @@ FAMILIES: Mapping[str, Family] = {
     ),
     # Unknown attributes are ignored, which the rows show; a Warning tells how many more rows
     # there are. Its fuzzy matching goes by sound, not by the beginnings of words.
-    "dcm4chee": Family(Abilities("dcm4chee"), asked=_PARENTS),
+    "dcm4chee": Family(_drawing_each("dcm4chee"), asked=_PARENTS),
     "azure": Family(Abilities("azure", search=_AZURE_SEARCH), asked=_PARENTS),
     "aws": Family(Abilities("aws", search=_AWS_SEARCH), asked=_PARENTS),
     # Any other: PS3.18 as far as every server goes. includefield may name what is there anyway.
-    "standard": Family(Abilities("standard"), asked=_PARENTS),
+    "standard": Family(_drawing_each("standard"), asked=_PARENTS),
 }
 
 _GOOGLE_PATH = re.compile(r".*/projects/[^/]+/locations/[^/]+/datasets/[^/]+/dicomStores/[^/]+/.*")

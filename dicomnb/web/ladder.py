@@ -111,9 +111,13 @@ def bulk_rungs() -> tuple[Rung, ...]:
     )
 
 
-def picture_rungs(*kinds: str) -> tuple[Rung, ...]:
-    """Forms of a picture: ``"png"``, ``"jpeg"``."""
-    return tuple(Rung(f"image/{kind}") for kind in kinds)
+def picture_rungs(kind: str) -> tuple[Rung, ...]:
+    """Forms of pictures, ``"png"`` or ``"jpeg"``: one, or several in parts.
+
+    The other kind is never asked for in its place: PNG shows values as they were drawn, and
+    JPEG does not, so that the choice is the caller's.
+    """
+    return (Rung(f"image/{kind}"), Rung(multipart_related(f"image/{kind}")))
 
 
 def thumbnail_rungs(kind: str | None, services: Iterable[str]) -> tuple[Rung, ...]:

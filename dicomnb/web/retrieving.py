@@ -151,7 +151,7 @@ def thumbnail_requests(
     """Path and parameters of each service that may give a small picture, by the service's name.
 
     Whether a server has ``thumbnail`` (PS3.18 section 10.4.1.1.4) is found out by asking;
-    ``rendered`` is asked of levels that it draws.
+    ``rendered`` is asked of levels that it draws as one picture.
 
     Raises:
         ValueError: a frame number below 1, or a frame of something else than an instance.
@@ -161,7 +161,8 @@ def thumbnail_requests(
     if rendering.viewport is not None:
         viewport = [("viewport", "{:d},{:d}".format(*rendering.viewport))]
     requests = {"thumbnail": (f"{path}/thumbnail", viewport)}
-    if ref.level in abilities.renders:
+    is_one = ref.level == "instance" or not abilities.renders_each
+    if is_one and ref.level in abilities.renders:
         fits = "viewport" in abilities.render_parameters and not abilities.pads
         requests["rendered"] = (f"{path}/rendered", viewport if fits else [])
     return requests
