@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["shuttered", "turned", "with_state"]
+__all__ = ["shuttered", "turned", "turns", "with_state"]
 
 _MODALITY = ("ModalityLUTSequence", "RescaleIntercept", "RescaleSlope", "RescaleType")
 _VOI = (
@@ -35,7 +35,7 @@ _PRESENTATION = ("PresentationLUTSequence", "PresentationLUTShape")
 _GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 
 
-def with_state(dataset: Dataset, state: Dataset, *, frame: int = 1) -> Dataset:
+def with_state(dataset: Dataset, state: Dataset, *, frame: int | None = 1) -> Dataset:
     """An image's header with the grey scale of a presentation state in place of its own.
 
     The state's modality, VOI and presentation are used alone: what it leaves out is the
@@ -44,7 +44,7 @@ def with_state(dataset: Dataset, state: Dataset, *, frame: int = 1) -> Dataset:
     Args:
         dataset: the image, which is not changed; its pixels are not copied.
         state: a grayscale softcopy presentation state.
-        frame: number of the frame, from 1.
+        frame: number of the frame, from 1; None for whichever the state is of.
 
     Returns:
         A new data set that shares its elements with ``dataset``.
@@ -53,9 +53,10 @@ def with_state(dataset: Dataset, state: Dataset, *, frame: int = 1) -> Dataset:
         ValueError: the state is of another image, or of other frames.
     """
     if not _refers(state.get("ReferencedSeriesSequence") or (), dataset, frame, nested=True):
+        what = "" if frame is None else f"frame {frame} of "
         raise ValueError(
-            f"Presentation state {state.get('SOPInstanceUID')} does not refer to frame {frame} "
-            f"of {name_of(dataset)}."
+            f"Presentation state {state.get('SOPInstanceUID')} does not refer to {what}"
+            f"{name_of(dataset)}."
         )
     result = shallow(dataset)
     for keyword in (*_MODALITY, *_VOI, *_PRESENTATION):
@@ -114,12 +115,18 @@ def shuttered(picture: Array, state: Dataset) -> Array:
 
 def turned(picture: Array, state: Dataset) -> Array:
     """Rotate clockwise, then flip, as a presentation state asks (PS3.3 C.10.6)."""
-    quarters = int(number(state, "ImageRotation") or 0) // 90
+    quarters, flipped = turns(state)
     picture = np.rot90(picture, -quarters)
-    return picture[:, ::-1] if text(state, "ImageHorizontalFlip").upper() == "Y" else picture
+    return picture[:, ::-1] if flipped else picture
 
 
-def _set_voi(result: Dataset, state: Dataset, frame: int) -> None:
+def turns(state: Dataset) -> tuple[int, bool]:
+    """Quarter turns clockwise, 0 to 3, and whether it is flipped left to right afterwards."""
+    quarters = int(number(state, "ImageRotation") or 0) // 90 % 4
+    return quarters, text(state, "ImageHorizontalFlip").upper() == "Y"
+
+
+def _set_voi(result: Dataset, state: Dataset, frame: int | None) -> None:
     """The state's VOI for this image, or the identity over all values there can be."""
     for item in state.get("SoftcopyVOILUTSequence") or ():
         references = item.get("ReferencedImageSequence")
@@ -141,7 +148,7 @@ def _set_voi(result: Dataset, state: Dataset, frame: int) -> None:
     result.add_new("WindowWidth", "FD", high - low + 1)
 
 
-def _refers(references: Any, dataset: Dataset, frame: int, *, nested: bool = False) -> bool:
+def _refers(references: Any, dataset: Dataset, frame: int | None, *, nested: bool = False) -> bool:
     """Whether a reference names this image, and this frame where it names frames."""
     if nested:
         return any(
@@ -151,7 +158,7 @@ def _refers(references: Any, dataset: Dataset, frame: int, *, nested: bool = Fal
     for reference in references:
         frames = text(reference, "ReferencedFrameNumber")
         if text(reference, "ReferencedSOPInstanceUID") == text(dataset, "SOPInstanceUID") and (
-            not frames or str(frame) in frames.split("\\")
+            frame is None or not frames or str(frame) in frames.split("\\")
         ):
             return True
     return False

@@ -49,6 +49,7 @@ def new_axes(picture: Array, aspect: float, *, width: float = 4.8, beside: float
     scale = min(1.0, 2.0 * width / height)
     size = (max(width * scale, 2.4) + beside, height * scale + 0.5)
     _, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.set_anchor("W")  # what room is left belongs to what stands beside the image
     return ax
 
 
@@ -85,7 +86,10 @@ def name_sides(ax: Axes, letters: tuple[str, str, str, str]) -> None:
     )
     for letter, (x, y, across, along) in zip(letters, places, strict=True):
         if letter:
-            outlined(ax, x, y, letter, ha=across, va=along, size=9, transform=ax.transAxes)
+            outlined(
+                ax, x, y, letter,
+                ha=across, va=along, size=10, weight="bold", transform=ax.transAxes,
+            )  # fmt: skip
 
 
 def scale_bar(ax: Axes, spacing: float | None, width: int, *, note: str = "") -> None:
@@ -160,7 +164,10 @@ def outlined(ax: Axes, x: float, y: float, words: str, **options: Any) -> None:
     from matplotlib.patheffects import withStroke
 
     effect = [withStroke(linewidth=2, foreground="black", alpha=0.8)]
-    ax.text(x, y, words, color="white", path_effects=effect, **options)
+    text = ax.text(x, y, words, color="white", path_effects=effect, **options)
+    # Text with an effect is drawn as paths. Snapped to pixels, a small L loses its foot and
+    # reads as I, which is another side of the patient.
+    text.set_snap(False)
 
 
 def _round_length(most: float) -> float:

@@ -98,7 +98,7 @@ def overlay(
     heat = not discrete or (style is None and not isinstance(layer, Mapping) and _is_real(cuts))
     regions = {} if heat else _regions(layer, cuts)
     if ax is None:
-        beside = BAR if heat else room_for_legend(regions)
+        beside = max(BAR, 0.35 + 0.075 * len(_label(layer))) if heat else room_for_legend(regions)
         ax = new_axes(picture, images.aspect, beside=beside)
     draw_one(ax, images, place)
     if heat:
@@ -195,7 +195,12 @@ def _heat(
         np.nan_to_num(values, nan=low), aspect=images.aspect, cmap="inferno", vmin=low, vmax=high,
         alpha=alpha * shown, interpolation="nearest",
     )  # fmt: skip
-    label = ""
-    if isinstance(layer, Volume):
-        label = " · ".join(part for part in (layer.modality, in_words(layer.units)) if part)
-    colour_bar(ax, (low, high), label=label or "value", colours="inferno")
+    label = _label(layer) if shown.any() else f"{_label(layer)}\n(not here)"
+    colour_bar(ax, (low, high), label=label, colours="inferno")
+
+
+def _label(layer: Any) -> str:
+    """What the values of a layer are, with units."""
+    if not isinstance(layer, Volume):
+        return "value"
+    return " · ".join(part for part in (layer.modality, in_words(layer.units)) if part) or "value"

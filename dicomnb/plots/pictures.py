@@ -16,6 +16,7 @@ from dicomnb.images.display import display, is_inverse, modality, rescale_of, vo
 from dicomnb.images.functional import functional
 from dicomnb.images.headers import number, numbers, text
 from dicomnb.images.pixels import PixelFormat
+from dicomnb.images.states import turns, with_state
 from dicomnb.images.windows import choose, window
 from dicomnb.plots.drawing import OPPOSITE
 from dicomnb.volumes.slices import units_of
@@ -133,7 +134,14 @@ def in_words(units: str) -> str:
     )
 
 
-def pictures_of(what: Any, *, window: Asked = None, alike: bool = False) -> Pictures:
+def pictures_of(
+    what: Any,
+    *,
+    window: Asked = None,
+    alike: bool = False,
+    overlays: bool = False,
+    state: Dataset | None = None,
+) -> Pictures:
     """Tell what was given, and how to draw it.
 
     Args:
@@ -141,15 +149,23 @@ def pictures_of(what: Any, *, window: Asked = None, alike: bool = False) -> Pict
         window: see `dicomnb.images.display.voi`.
         alike: all frames of a data set with the window of the middle one, so that they can be
             compared; a volume has one window in any case.
+        overlays: of a data set: with its overlay planes; see `dicomnb.images.display.display`.
+        state: of a data set: a presentation state that shows it otherwise.
 
     Raises:
-        TypeError: it is none of these, or an array of another shape.
+        TypeError: it is none of these, or an array of another shape; or overlays or a state
+            for what is no data set.
         ValueError: there is no such window.
     """
+    if isinstance(what, Dataset):
+        return _of_dataset(what, window, alike=alike, overlays=overlays, state=state)
+    if overlays or state is not None:
+        raise TypeError(
+            f"overlays= and state= are for a data set, not for a {type(what).__name__}: "
+            "archive.dataset(instance) gives one."
+        )
     if isinstance(what, Volume):
         return _of_volume(what, window)
-    if isinstance(what, Dataset):
-        return _of_dataset(what, window, alike=alike)
     if isinstance(what, np.ndarray):
         array = what
     elif hasattr(what, "getbands") and hasattr(what, "convert"):  # Pillow's Image
@@ -222,10 +238,16 @@ def _of_volume(volume: Volume, window: Asked) -> Pictures:
     )
 
 
-def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
+def _of_dataset(
+    dataset: Dataset, window: Asked, *, alike: bool, overlays: bool, state: Dataset | None
+) -> Pictures:
     """The frames of a data set, each decoded when it is asked for."""
+    whole = dataset if state is None else with_state(dataset, state, frame=None)
     pixels = PixelFormat.of(dataset)
     is_grey = pixels.samples == 1 and pixels.photometric != "PALETTE COLOR"
+
+    def shown_as(place: int) -> Dataset:
+        return dataset if state is None else with_state(dataset, state, frame=place + 1)
 
     @lru_cache(maxsize=1)  # the picture and its label need the same frame
     def stored(place: int) -> Array:
@@ -233,22 +255,26 @@ def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
         return frame
 
     def values(place: int) -> Array:
-        return modality(stored(place), dataset, frame=place + 1) if is_grey else stored(place)
+        if not is_grey:
+            return stored(place)
+        return modality(stored(place), shown_as(place), frame=place + 1)
 
-    units = in_words(units_of(dataset, rescale_of(dataset)))
+    units = in_words(units_of(whole, rescale_of(whole)))
     is_coloured = has_supplemental_palette(dataset)
-    by_table = voi_table(dataset, window=window) is not None
+    by_table = voi_table(whole, window=window) is not None
     if alike and is_grey and not by_table:
         middle = pixels.frames // 2
-        window = window_of(values(middle), dataset, window=window, frame=middle + 1)
+        window = window_of(values(middle), shown_as(middle), window=window, frame=middle + 1)
 
     def draw(place: int) -> Array:
-        return display(dataset, stored(place), frame=place + 1, window=window)
+        return display(
+            dataset, stored(place), frame=place + 1, window=window, overlays=overlays, state=state
+        )
 
     def window_at(place: int) -> Window | None:
         if by_table or not is_grey or is_coloured:
             return None
-        return window_of(values(place), dataset, window=window, frame=place + 1)
+        return window_of(values(place), shown_as(place), window=window, frame=place + 1)
 
     def shown(place: int) -> str:
         chosen = window_at(place)
@@ -258,6 +284,9 @@ def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
 
     parts = (text(dataset, "Modality"), text(dataset, "SeriesDescription"))
     spacing, aspect, note = _spacing(dataset)
+    quarters, flipped = (0, False) if state is None else turns(state)
+    if quarters % 2:
+        spacing, aspect = spacing and spacing[::-1], 1 / aspect
     return Pictures(
         count=pixels.frames,
         first=1,
@@ -269,9 +298,9 @@ def _of_dataset(dataset: Dataset, window: Asked, *, alike: bool) -> Pictures:
         window=window_at,
         aspect=aspect,
         spacing=spacing,
-        letters=lambda place: _letters(dataset, place + 1),
+        letters=lambda place: _turned(_letters(dataset, place + 1), quarters, flipped=flipped),
         units=units,
-        inverse=is_inverse(dataset),
+        inverse=is_inverse(whole),
         note=note,
         times=frame_times(dataset, pixels.frames),
     )
@@ -329,6 +358,12 @@ def _letters(dataset: Dataset, frame: int) -> Letters:
         axis = int(np.abs(direction).argmax())
         letters.append(("LR", "PA", "SI")[axis][int(direction[axis] < 0)])
     return _around(*letters)
+
+
+def _turned(letters: Letters, quarters: int, *, flipped: bool) -> Letters:
+    """The sides after quarter turns clockwise, and a flip left to right."""
+    top, right, bottom, left = (letters[(place - quarters) % 4] for place in range(4))
+    return (top, left, bottom, right) if flipped else (top, right, bottom, left)
 
 
 def _around(right: str, bottom: str) -> Letters:

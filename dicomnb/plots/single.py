@@ -17,6 +17,7 @@ from dicomnb.plots.pictures import pictures_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pydicom import Dataset
 
     from dicomnb.plots.pictures import Pictures
 
@@ -34,6 +35,8 @@ def show(
     colorbar: bool = False,
     ax: Axes | None = None,
     title: str | None = None,
+    overlays: bool = False,
+    state: Dataset | None = None,
 ) -> Axes:
     """Draw one image, with the patient's sides, a scale bar and its window.
 
@@ -49,16 +52,20 @@ def show(
             and sigmoid windows, whose greys are no straight scale.
         ax: where to draw; a new figure if not given.
         title: instead of the description of the series.
+        overlays: of a data set: with its overlay planes (60xx), burnt in in white.
+        state: of a data set: a grayscale presentation state that shows it otherwise: its
+            window, shutters, rotation and flip, which the letters follow.
 
     Returns:
         The axes, with the image in pixel coordinates.
 
     Raises:
-        TypeError: ``frame`` for a volume, ``index`` for a single image, or nothing to draw.
+        TypeError: ``frame`` for a volume, ``index`` for a single image, overlays or a state
+            for what is no data set, or nothing to draw.
         IndexError: there is no such slice.
-        ValueError: there is no such frame or window.
+        ValueError: there is no such frame or window, or the state is of another image.
     """
-    images = pictures_of(what, window=window)
+    images = pictures_of(what, window=window, overlays=overlays, state=state)
     place = images.place(frame=frame, index=index)
     if ax is None:
         ax = new_axes(images.draw(place), images.aspect, beside=BAR * colorbar)

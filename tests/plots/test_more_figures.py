@@ -19,7 +19,10 @@ from pydicom.data import get_testdata_file
 from dicomnb import plots
 from dicomnb.errors import GeometryError, LimitExceeded
 from dicomnb.images.windows import Window, window
+from dicomnb.plots.drawing import name_sides
 from dicomnb.volumes.volume import Volume
+from tests.images.image_series import instance
+from tests.images.test_over_the_image import softcopy, state_of
 
 mpl.use("Agg")
 
@@ -541,3 +544,84 @@ def test_a_stack_of_stacks_has_to_be_chosen_from():
         with pytest.raises(TypeError, match=r"volume\.at\(0\)"):
             draw(four)
     assert plots.show(four.at(1)).images
+
+
+# --- what lies over an image, and how somebody left it ----------------------------------------
+
+
+@pytest.mark.parametrize("dpi", [60, 72, 80, 100, 144])
+def test_an_l_never_reads_as_an_i(dpi):
+    """The left of the patient must not become the feet: at the resolutions of notebooks."""
+    for width in np.linspace(2.5, 4.5, 9):
+        figure = Figure(figsize=(width, 2.5), dpi=dpi)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(np.zeros((50, 50, 3), np.uint8), aspect="auto")
+        name_sides(axes, ("", "L", "", ""))
+        file = io.BytesIO()
+        figure.savefig(file)
+        grey = np.asarray(Image.open(file).convert("L"), float)
+        rows = np.flatnonzero(grey.max(axis=1) > 60)
+        light = grey[rows[0] : rows[-1] + 1]
+        foot, stem = light[-3:].sum(axis=1).max(), np.median(light.sum(axis=1))
+        assert foot > 1.5 * stem, (dpi, width)
+
+
+def test_overlay_planes_are_shown_when_asked_for():
+    ds = read("MR-SIEMENS-DICOM-WithOverlays.dcm")
+    plain = np.asarray(plots.show(ds).images[0].get_array())
+    over = np.asarray(plots.show(ds, overlays=True).images[0].get_array())
+    plane = ds.overlay_array(0x6000) > 0
+    assert plane.any()
+    assert (over[plane] == 255).all()
+    np.testing.assert_array_equal(over[~plane], plain[~plane])
+    with pytest.raises(TypeError, match="for a data set"):
+        plots.show(volume(), overlays=True)
+
+
+@pytest.mark.parametrize("turn", [(90, "N"), (270, "Y"), (180, "N"), (0, "Y")])
+def test_a_state_turns_the_picture_and_its_letters(turn):
+    stored = np.zeros((20, 30), np.uint16)
+    stored[2:5, 12:18] = 4000  # at the front
+    stored[8:12, 25:28] = 2000  # at the left
+    ds = instance(stored, intercept=0, spacing=(0.5, 1.0))
+    state = state_of(ds, SoftcopyVOILUTSequence=[softcopy(1500, 3000)])
+    state.ImageRotation, state.ImageHorizontalFlip = turn
+    ax = plots.show(ds, state=state)
+    shown = np.asarray(ax.images[0].get_array())
+    top, right, bottom, left = words(ax)[:4]
+    edges = {"top": shown[:6], "bottom": shown[-6:], "left": shown[:, :6], "right": shown[:, -6:]}
+    letters = {"top": top, "bottom": bottom, "left": left, "right": right}
+    for side, part in edges.items():
+        assert (letters[side] == "A") == bool((part == 255).any()), side
+        assert (letters[side] == "L") == bool(((part > 100) & (part < 255)).any()), side
+    assert ax.get_aspect() == (2.0 if turn[0] % 180 else 0.5)
+    assert "C 1500  W 3000" in title(ax)
+    with pytest.raises(ValueError, match="does not refer"):
+        plots.show(instance(stored, number=2), state=state)
+
+
+def test_a_dose_that_is_elsewhere_says_so():
+    image = volume()
+    dose = np.zeros(image.shape, np.float32)
+    dose[2, 10:20, 10:20] = 30
+    dose = Volume(dose, affine=AFFINE, units="Gy", modality="RTDOSE", frame_of_reference="1.2.3")
+    label = {at: plots.overlay(image, dose, index=at).child_axes[0].get_title(loc="left")
+             for at in (2, 7)}  # fmt: skip
+    assert label == {2: "RTDOSE · Gy", 7: "RTDOSE · Gy\n(not here)"}
+
+
+def test_what_stands_beside_an_image_has_room():
+    image = volume()
+    mask = np.zeros(image.shape, bool)
+    mask[6, :5, :5] = True
+    names = {"Nodule 2, malignant": mask, "Nodule 5, most certainly benign": ~mask & False}
+    drawn = [plots.overlay(image, names, index=6)]
+    dose = Volume(mask * 2.5, affine=AFFINE, units="relative", modality="RTDOSE")
+    drawn += [plots.overlay(image, dose), plots.show(image, colorbar=True)]
+    for ax in drawn:
+        figure = ax.get_figure()
+        figure.canvas.draw()
+        beside = [ax.get_legend()] if ax.get_legend() else ax.child_axes
+        for one in beside:
+            right = one.get_tightbbox(figure.canvas.get_renderer()).x1
+            assert right <= figure.bbox.x1
