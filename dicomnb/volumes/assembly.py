@@ -39,6 +39,9 @@ def assembled(
     units = {one.units for one in slices}
     if len(units) > 1:
         report.append(f"Slices are in different units: {', '.join(sorted(units))}.")
+    shades = {one.facts["PhotometricInterpretation"] for one in slices}
+    if len(shades) > 1:
+        report.append(f"Slices are to be shown in different ways: {', '.join(sorted(shades))}.")
     middle = slices[len(slices) // 2]
     return Volume(
         array=array,

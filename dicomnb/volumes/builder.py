@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dicomnb.errors import DecodeError, GeometryError, NoDicom
 from dicomnb.images.part10 import read_instance
-from dicomnb.images.pixels import UNREADABLE
+from dicomnb.images.pixels import UNREADABLE, name_of
 from dicomnb.limits import Limits
 from dicomnb.volumes.assembly import assembled, type_of
 from dicomnb.volumes.frames import frames_of
@@ -96,6 +96,13 @@ class VolumeBuilder:
             with self._changed:
                 self._notes.append(f"Left out: {why}")
             return
+        over = (instance.length or 0) - pixels.total_bytes
+        if over >= max(pixels.frame_bytes, 2):  # one byte makes the length even
+            with self._changed:
+                self._notes.append(
+                    f"{name_of(instance.dataset)} holds {over:,} bytes more than those of its "
+                    f"{pixels.frames} frames: NumberOfFrames may be wrong. They are passed over."
+                )
         if pixels.is_plain and "ModalityLUTSequence" not in instance.dataset:
             for one in self._slices_of(instance, pixels):
                 with self._place(one) as target:
