@@ -180,7 +180,7 @@ def _from_file(path: Path) -> Any:
         AuthError: it is of a kind that is only used when the environment names it.
     """
     info = json.loads(path.read_text(encoding="utf-8"))
-    kind = info.get("type") if isinstance(info, dict) else None
+    kind = str(info.get("type")) if isinstance(info, dict) else ""
     if kind in _BY_ENVIRONMENT:
         raise AuthError(
             f"The file given as auth= is of the kind {kind!r}, which tells where to go for a "
@@ -189,11 +189,13 @@ def _from_file(path: Path) -> Any:
         )
     from google.oauth2 import credentials, service_account
 
-    if kind == "authorized_user":
-        from_user: Any = credentials.Credentials.from_authorized_user_info
-        return from_user(info)
+    from_user: Any = credentials.Credentials.from_authorized_user_info
     from_service: Any = service_account.Credentials.from_service_account_info
-    return from_service(info, scopes=[SCOPE])
+    try:
+        return from_user(info) if kind == "authorized_user" else from_service(info, scopes=[SCOPE])
+    except (AttributeError, TypeError):
+        # google-auth takes what it is given for an object of texts.
+        raise ValueError("It holds values of other kinds.") from None
 
 
 def _told(error: Exception, credentials: Any) -> str:

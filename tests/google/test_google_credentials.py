@@ -137,6 +137,28 @@ def test_a_file_of_a_kind_that_only_the_environment_may_name(connected, api, tmp
         list(connected(api().url, auth=path).search(ALL))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON s3cret",
+        '["s3cret"]',
+        '{"type": ["s3cret"]}',
+        '{"type": "service_account", "private_key": "s3cret"}',
+        '{"type": "service_account", "private_key": 5, "client_email": "a", "token_uri": "s3cret"}',
+        '{"type": "authorized_user", "refresh_token": "s3cret", "client_id": "a", '
+        '"client_secret": "s3cret", "expiry": 5}',
+    ],
+)
+def test_a_file_that_holds_no_credentials(text, connected, api, tmp_path):
+    path = tmp_path / "key.json"
+    path.write_text(text)
+    with pytest.raises(dn.AuthError, match="not a service account's key") as raised:
+        list(connected(api().url, auth=path).search(ALL))
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "s3cret" not in shown
+    assert raised.value.__context__ is None
+
+
 def test_credentials_of_the_users_own(connected, tokens, api, tmp_path):
     from google.auth.credentials import AnonymousCredentials
     from google.oauth2.credentials import Credentials
