@@ -41,6 +41,20 @@ def connect(
 
     Example:
         >>> connect("http://localhost:8042/dicom-web", auth=("user", "password"))
+
+        AWS HealthImaging wants every request signed (SigV4), which an auth object of requests
+        does: here of the package ``requests-aws4auth``. Tokens of OpenID Connect: see `Bearer`.
+
+        >>> from requests_aws4auth import AWS4Auth
+        >>> signing = AWS4Auth(
+        ...     os.environ["AWS_ACCESS_KEY_ID"],
+        ...     os.environ["AWS_SECRET_ACCESS_KEY"],
+        ...     "us-east-1",
+        ...     "medical-imaging",
+        ... )
+        >>> archive = connect(
+        ...     "https://dicom-medical-imaging.us-east-1.amazonaws.com/datastore/ID", auth=signing
+        ... )
     """
     options = options or Options()
     return Archive(_source(where, auth, session, options), options=options)

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from requests.exceptions import RequestException
+
 from dicomnb.errors import AuthError
 from dicomnb.web.google_names import HOSTS
 
@@ -104,8 +106,26 @@ class Bearer(Recipe):
         token: the token, or a function without arguments that returns it.
 
     Example:
-        >>> Bearer("not shown")
+        >>> Bearer("not-shown")
         Bearer(…)
+
+        dcm4chee behind Keycloak, by OpenID Connect's client credentials. Azure's address is
+        ``https://login.microsoftonline.com/TENANT/oauth2/v2.0/token``, and its form also has
+        ``"scope": "https://dicom.healthcareapis.azure.com/.default"``.
+
+        >>> def token():
+        ...     address = "https://keycloak.example/realms/dcm4che/protocol/openid-connect/token"
+        ...     form = {
+        ...         "grant_type": "client_credentials",
+        ...         "client_id": os.environ["CLIENT_ID"],
+        ...         "client_secret": os.environ["CLIENT_SECRET"],
+        ...     }
+        ...     answer = requests.post(address, data=form, timeout=30)
+        ...     answer.raise_for_status()
+        ...     return answer.json()["access_token"]
+        >>> archive = connect(
+        ...     "https://pacs.example/dcm4chee-arc/aets/DCM4CHEE/rs", auth=Bearer(token)
+        ... )
     """
 
     def __init__(self, token: str | Callable[[], str]) -> None:
@@ -134,7 +154,14 @@ class Bearer(Recipe):
 
     def _renewed(self) -> str:
         token = self._token
-        self._header = _checked(*_bearer_header(token if isinstance(token, str) else token()))
+        fault = ""
+        try:
+            text = token if isinstance(token, str) else token()
+        except RequestException as error:
+            fault = _why_no_token(error)
+        if fault:  # not chained to what was caught, which holds what the token server was sent
+            raise AuthError(fault)
+        self._header = _checked(*_bearer_header(text))
         self._until = time.monotonic() + _BEARER_SECONDS
         return self._header
 
@@ -155,6 +182,13 @@ def _bearer_header(token: object) -> tuple[str, str]:
     if not text.isascii() or any(sign <= " " for sign in text):
         return "", "The token given to Bearer has blanks or signs that no token has."
     return f"Bearer {text}", ""
+
+
+def _why_no_token(error: RequestException) -> str:
+    """What to say when the function could not get one, by kind and status only."""
+    status = getattr(error.response, "status_code", None)
+    what = f"the token server answered {status}" if status else f"{type(error).__name__}"
+    return f"The function given to Bearer got no token: {what}. Call it by itself to see why."
 
 
 def _checked(header: str, fault: str) -> str:
