@@ -28,7 +28,7 @@ from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.store_answer import Sent, decode, is_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dicomnb.web.answer import Answer
 
@@ -168,7 +168,7 @@ def _why(causes: list[BaseException], timeout: tuple[float, float]) -> str:
         if isinstance(cause, requests.exceptions.ReadTimeout):
             return f"connected, but nothing came for {timeout[1]:g} s (Options.timeout)"
     if any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes):
-        return "the proxy did not let it through"
+        return _why_no_tunnel(causes)
     if isinstance(causes[0], ValueError):
         return f"the request could not be made ({type(causes[0]).__name__})"
     for cause in causes:
@@ -177,6 +177,20 @@ def _why(causes: list[BaseException], timeout: tuple[float, float]) -> str:
         if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
             return cause.strerror[0].lower() + cause.strerror[1:]
     return "the connection was closed before the answer"
+
+
+def _why_no_tunnel(causes: Iterable[BaseException]) -> str:
+    """What a proxy said to CONNECT; its status only, in http.client's words."""
+    for cause in causes:
+        found = re.match(r"Tunnel connection failed: (\d{3})\b", str(cause))
+        if found and found[1] == "407":
+            return (
+                "the proxy wants credentials (407): http://user:password@host:port in "
+                "Options(proxies=…) or in the environment's HTTPS_PROXY"
+            )
+        if found:
+            return f"the proxy did not let it through ({found[1]})"
+    return "the proxy did not let it through"
 
 
 def was_sent(error: BaseException) -> bool:

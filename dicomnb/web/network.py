@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
-import warnings
 from contextlib import contextmanager, nullcontext, suppress
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -35,17 +36,26 @@ class Network:
 
     Attributes:
         own: for the origin that was connected to; perhaps one that was brought along.
-        reached: whether that origin has ever answered.
         slots: how many requests may still be sent.
     """
 
     def __init__(self, options: Options, origin: Origin, brought: requests.Session | None) -> None:
         self.slots = Slots(options.workers)
-        self.reached = False
+        self._reached = False
         self.own = brought or _session(options, origin, with_cert=True)
         self._brought = brought is not None
         self._options = options
         self._foreign: dict[Origin, requests.Session] = {}
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether a server has ever answered, be it within a handshake that then broke off."""
+        adapters = self.own.adapters.values()
+        return self._reached or any(getattr(one, "has_answered", False) for one in adapters)
+
+    def reached(self) -> None:
+        """Say that a server has answered."""
+        self._reached = True
 
     def foreign(self, origin: Origin) -> requests.Session:
         """A session for another origin: no credentials, no client certificate, no cookies."""
@@ -63,6 +73,8 @@ class Network:
 
 def _session(options: Options, origin: Origin, *, with_cert: bool) -> requests.Session:
     """A session with the environment's proxies and authorities, and without its ``.netrc``."""
+    if origin.scheme == "https":
+        _check_files(options, origin, with_cert=with_cert)
     session = requests.Session()
     settings = session.merge_environment_settings(
         str(origin), dict(options.proxies or {}), True, options.verify, None
@@ -79,18 +91,54 @@ def _session(options: Options, origin: Origin, *, with_cert: bool) -> requests.S
     return session
 
 
+def _check_files(options: Options, origin: Origin, *, with_cert: bool) -> None:
+    """Look at certificates before they are needed: then requests would only name a path.
+
+    Raises:
+        ConnectionFailed: they cannot be read.
+    """
+    named = "verify"
+    try:
+        if isinstance(options.verify, str):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            is_folder = Path(options.verify).is_dir()
+            context.load_verify_locations(**{"capath" if is_folder else "cafile": options.verify})
+        if with_cert and options.cert is not None:
+            named = "cert"
+            for path in [options.cert] if isinstance(options.cert, str) else options.cert:
+                with open(path, "rb"):
+                    pass
+    except OSError as error:
+        why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+        raise errors.ConnectionFailed(
+            f"No certificates can be read from Options({named}={getattr(options, named)!r}): "
+            f"{why}. It takes the path of a file in PEM form.",
+            url=str(origin),
+        ) from error
+
+
 class _OneOrigin(HTTPAdapter):
     """The adapter of a session that asks one origin, always in the same way.
 
     requests looks for the pool of connections, its proxy and its TLS settings at every request
     anew, a tenth of the cost of a small one. Here they cannot change.
+
+    Attributes:
+        has_answered: whether anything ever came back.
     """
 
     def __init__(self, **keywords: Any) -> None:
         self._waiting = threading.local()
         self._making = threading.Lock()
         self._pool: Any = None
+        self.has_answered = False
         super().__init__(**keywords)
+
+    def send(self, *args: Any, **keywords: Any) -> requests.Response:
+        """Send one request, of which a handshake (digest) has several."""
+        response = super().send(*args, **keywords)
+        self.has_answered = True
+        return response
 
     def get_connection_with_tls_context(self, *args: Any, **keywords: Any) -> Any:
         """The pool that requests would find; its connections can be broken by `Cancel.set`."""
@@ -128,6 +176,13 @@ class _Breakable(urllib3.connection.HTTPConnection):
 
     waiting: threading.local
     """By what each thread can be stopped while it waits for an answer to begin."""
+
+    def connect(self) -> None:
+        """Connect as ever."""
+        super().connect()
+        # Of an unchecked certificate `warn` tells, once; for that urllib3, which looks here for
+        # nothing else, does not at every connection.
+        self.is_verified = True
 
     def getresponse(self) -> Any:
         """The answer, as soon as it begins."""
@@ -220,10 +275,6 @@ def warn(origin: Origin, options: Options, *, has_credentials: bool) -> None:
     if has_credentials and origin.scheme == "http" and not origin.is_loopback:
         errors.warn(f"Credentials will go to {origin} over plain http, where others can read them.")
     if options.verify is False and origin.scheme == "https":
-        # Said once here, instead of by urllib3 at every request to this host.
-        about = re.escape(f"Unverified HTTPS request is being made to host '{origin.host}'")
-        category = urllib3.exceptions.InsecureRequestWarning
-        warnings.filterwarnings("ignore", message=about, category=category)
         errors.warn(
             f"The certificate of {origin} is not checked: whoever stands between can read and "
             "change everything. Options(verify='bundle.pem') trusts a private authority."

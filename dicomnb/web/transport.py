@@ -302,7 +302,7 @@ class Transport:
             # Returned, not raised here: what was caught holds the request with its credentials
             # and must not be chained to what is raised.
             return Failure(failed, was_sent(error), timed_out)
-        network.reached = True
+        network.reached()
         return response
 
     def _request(self, network: Network, ask: Ask, cancel: Cancel | None) -> requests.Response:
@@ -333,7 +333,7 @@ class Transport:
         Not to a server that never answered yet: that is a wrong address. Not after a time-out:
         what took too long once would only do so again.
         """
-        if attempt >= self._patience.attempts or failure.is_final or not self._network.reached:
+        if attempt >= self._patience.attempts or failure.is_final or not self._network.is_reached:
             return False
         return ask.repeatable or not failure.was_sent
 
