@@ -213,7 +213,8 @@ class Changing(Connected):
 
         Returns:
             One row a thing: UIDs, ``Outcome`` (``deleted``, ``deleting`` while the server goes
-            on by itself, or ``failed``), ``Reason``, and ``Operation``, which can be waited for.
+            on by itself, or ``failed``), ``Reason``, and ``Operation``, which can be waited for;
+            None where it ended well or there was none.
 
         Raises:
             RefError: a missing UID, or a number other than ``expect``; nothing was deleted.

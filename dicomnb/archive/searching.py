@@ -55,6 +55,9 @@ class Searching(Connected):
             progress: True for a bar, or a function that is told a `Progress`.
             **filters: keyword = value. A list means any of its values, a pair of
                 dates a range (None leaves it open), ``*`` and ``?`` stand for other characters.
+                Whether upper and lower case of a name differ is left to the server (PS3.4
+                section C.2.2.2.1): for most they do not; for Google they may in a whole name,
+                which ``"zhang^sally*"`` finds in either.
 
         Returns:
             One row a study; columns are keywords, typed by their VR, the same for no rows.

@@ -49,6 +49,7 @@ def test_searches_find_the_same(archive: dn.Archive) -> None:
     for filters in (
         {"PatientName": name},
         {"PatientName": f"{name[:-1]}*"},
+        {"PatientName": f"{name.lower()}*"},
         {"PatientID": ct.PatientID},
         {"StudyDate": str(ct.StudyDate)},
         {"StudyInstanceUID": [str(ct.StudyInstanceUID), "1.2.3"]},
