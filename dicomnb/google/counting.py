@@ -8,6 +8,7 @@ from dicomnb.google.reaching import reached
 from dicomnb.google.tabling import count, table
 from dicomnb.pool import side_by_side
 from dicomnb.refs import Ref, refs_of
+from dicomnb.vr import TEXT_DTYPE
 from dicomnb.web.google_names import path_of
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ STORE_COUNTS = {
     "BlobBytes": "blobStorageSizeBytes",
 }
 """Column → field of the API."""
-_STORE_COLUMNS = {"Store": "str", **dict.fromkeys(STORE_COUNTS, "Int64")}
+_STORE_COLUMNS = {"Store": TEXT_DTYPE, **dict.fromkeys(STORE_COUNTS, "Int64")}
 _REF_COLUMNS = {
-    "StudyInstanceUID": "str",
+    "StudyInstanceUID": TEXT_DTYPE,
     "SeriesInstanceUID": "object",
     **dict.fromkeys(list(STORE_COUNTS)[1:], "Int64"),
 }

@@ -10,6 +10,7 @@ from dicomnb.errors import DicomWebError, RefError
 from dicomnb.google.counting import STORE_COUNTS, store_counts
 from dicomnb.google.reaching import ended, reached
 from dicomnb.google.tabling import table
+from dicomnb.vr import TEXT_DTYPE
 from dicomnb.web.google_names import last_part, parent, path_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,13 @@ __all__ = [
     "stores",
 ]
 
-_DATASET_COLUMNS = {"Name": "str", "Dataset": "str", "TimeZone": "str"}
-_STORE_COLUMNS = {"Name": "str", "Store": "str", "PubsubTopic": "str", "Labels": "object"}
+_DATASET_COLUMNS = {"Name": TEXT_DTYPE, "Dataset": TEXT_DTYPE, "TimeZone": TEXT_DTYPE}
+_STORE_COLUMNS = {
+    "Name": TEXT_DTYPE,
+    "Store": TEXT_DTYPE,
+    "PubsubTopic": TEXT_DTYPE,
+    "Labels": "object",
+}
 _PAGE = (("pageSize", "1000"),)
 
 

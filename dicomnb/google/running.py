@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dicomnb.errors import RefError
 from dicomnb.google.reaching import reached
 from dicomnb.google.tabling import table, time
+from dicomnb.vr import TEXT_DTYPE
 from dicomnb.web.google_names import path_of
 
 if TYPE_CHECKING:
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["operation", "operations"]
 
 _COLUMNS = {
-    "Name": "str",
-    "Method": "str",
-    "State": "str",
+    "Name": TEXT_DTYPE,
+    "Method": TEXT_DTYPE,
+    "State": TEXT_DTYPE,
     "Pending": "Int64",
     "Success": "Int64",
     "Failure": "Int64",
     "Created": "datetime64[ns, UTC]",
     "Ended": "datetime64[ns, UTC]",
-    "Error": "str",
+    "Error": TEXT_DTYPE,
 }
 
 

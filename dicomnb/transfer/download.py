@@ -29,6 +29,7 @@ from dicomnb.transfer.layout import DEFAULT_LAYOUT, Layout
 from dicomnb.transfer.ledger import Ledger
 from dicomnb.transfer.placing import place
 from dicomnb.transfer.planning import Job, jobs_of, listed
+from dicomnb.vr import TEXT_DTYPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,14 +50,14 @@ RESERVE_BYTES = 16 << 20
 MOST_UNREACHED = 8
 """After so many instances in a row for which no connection was had, the server is gone."""
 DOWNLOAD_COLUMNS = {
-    "StudyInstanceUID": "str",
-    "SeriesInstanceUID": "str",
-    "SOPInstanceUID": "str",
-    "Outcome": "str",
-    "Reason": "str",
-    "File": "str",
+    "StudyInstanceUID": TEXT_DTYPE,
+    "SeriesInstanceUID": TEXT_DTYPE,
+    "SOPInstanceUID": TEXT_DTYPE,
+    "Outcome": TEXT_DTYPE,
+    "Reason": TEXT_DTYPE,
+    "File": TEXT_DTYPE,
     "Bytes": "Int64",
-    "SHA256": "str",
+    "SHA256": TEXT_DTYPE,
 }
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CONCERNS_ALL = (AuthError, Cancelled, DiskFull, OriginRefused)

@@ -18,6 +18,7 @@ from dicomnb.errors import (
 )
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.events import Progress
+from dicomnb.vr import TEXT_DTYPE
 from dicomnb.wire.storing import Outcome
 
 if TYPE_CHECKING:
@@ -38,16 +39,16 @@ BATCH_INSTANCES = 50
 MOST_IN_A_ROW = 3
 """After so many batches that failed as a whole no more are sent."""
 OUTCOME_COLUMNS = {
-    "StudyInstanceUID": "str",
-    "SeriesInstanceUID": "str",
-    "SOPInstanceUID": "str",
-    "SOPClassUID": "str",
-    "Outcome": "str",
+    "StudyInstanceUID": TEXT_DTYPE,
+    "SeriesInstanceUID": TEXT_DTYPE,
+    "SOPInstanceUID": TEXT_DTYPE,
+    "SOPClassUID": TEXT_DTYPE,
+    "Outcome": TEXT_DTYPE,
     "Code": "Int64",
-    "Reason": "str",
-    "RetrieveURL": "str",
-    "Name": "str",
-    "File": "str",
+    "Reason": TEXT_DTYPE,
+    "RetrieveURL": TEXT_DTYPE,
+    "Name": TEXT_DTYPE,
+    "File": TEXT_DTYPE,
 }
 
 _FOR_ALL = (AuthError, NotFound, OriginRefused, Unsupported)
@@ -223,7 +224,7 @@ def outcome_table(rows: list[dict[str, object]], index: Any = None) -> pd.DataFr
     """Rows as a typed table; remarks of items are columns behind the others."""
     more = dict.fromkeys(name for row in rows for name in row if name not in OUTCOME_COLUMNS)
     table = pd.DataFrame(rows, columns=[*OUTCOME_COLUMNS, *more], index=index)
-    return table.astype({**OUTCOME_COLUMNS, **dict.fromkeys(more, "str")})
+    return table.astype({**OUTCOME_COLUMNS, **dict.fromkeys(more, TEXT_DTYPE)})
 
 
 def _said(error: Exception) -> str:
