@@ -66,11 +66,29 @@ class Retrieving(Connected):
     def datasets(
         self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*"
     ) -> Iterator[Dataset]:
-        """Every instance in ``ref``, one at a time, in the order the source gives them."""
-        from dicomnb.transfer.reading import datasets
+        """Every instance in ``ref``, one at a time.
 
-        for one in refs_of(ref, base=self.source.address):
-            yield from datasets(self.source, one, pixels=pixels, transfer_syntax=transfer_syntax)
+        Of a table of instances in the order of its rows, fetched side by side, or in one stream
+        where they are a whole series; of studies and series in the order the source gives them.
+        Only a few that wait for their turn are in memory.
+
+        Raises:
+            NotFound: one of them is not there.
+            ProtocolError: what came is another instance, or none.
+
+        Example:
+            >>> for row, ds in zip(table.itertuples(), archive.datasets(table)):
+            ...     print(row.InstanceNumber, ds.PixelData[:4])
+        """
+        from dicomnb.transfer.ordered import Ordered
+
+        manner = Ordered(
+            self.source,
+            pixels=pixels,
+            transfer_syntax=transfer_syntax,
+            workers=self.options.workers,
+        )
+        yield from manner.read(refs_of(ref, base=self.source.address))
 
     def measurements(self, ref: Any) -> pd.DataFrame:
         """The measurements of the structured reports in ``ref``, one row each (TID 1500).

@@ -18,6 +18,7 @@ from dicomnb.images.pixels import PixelFormat
 from dicomnb.images.realworld import real_world
 from dicomnb.images.standard_uptake import suv_of_stored
 from dicomnb.pool import closed_after, side_by_side
+from dicomnb.transfer.ranges import frames_in_ranges
 from dicomnb.wire.frame_types import FRAME_TYPES, TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def frames(
         raise ValueError("numbers is empty: give at least one frame number, or None for all.")
     if len(wanted) == 1:
         workers = 1
-    parts = source.frames(ref, wanted, cancel=cancel)
+    parts = frames_in_ranges(source, ref, wanted, cancel=cancel)
 
     def decoded(job: _Job, _: Cancel) -> np.ndarray[Any, Any]:
         number, syntax, data = job

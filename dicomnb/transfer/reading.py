@@ -33,14 +33,22 @@ if TYPE_CHECKING:
 __all__ = ["datasets", "pictures", "volume"]
 
 
-def datasets(source: Source, ref: Ref, *, pixels: bool, transfer_syntax: str) -> Iterator[Dataset]:
+def datasets(
+    source: Source,
+    ref: Ref,
+    *,
+    pixels: bool,
+    transfer_syntax: str,
+    cancel: Cancel | None = None,
+) -> Iterator[Dataset]:
     """The instances of ``ref`` as data sets, in the order of the source.
 
     Raises:
         ProtocolError: an instance came that was not asked for, or no DICOM.
         NotFound: none came.
     """
-    with closed_after(parts_of(source, ref, transfer_syntax=transfer_syntax)) as parts:
+    found = parts_of(source, ref, transfer_syntax=transfer_syntax, cancel=cancel)
+    with closed_after(found) as parts:
         for part in parts:
             try:
                 dataset = dcmread(io.BytesIO(part.read()), stop_before_pixels=not pixels)

@@ -88,6 +88,16 @@ def test_datasets_of_a_series(archive: dn.Archive, truth: Truth) -> None:
     assert found == truth.uids("SOPInstanceUID", SeriesInstanceUID=scan.SeriesInstanceUID)
 
 
+def test_datasets_of_instances_keep_the_order_of_their_table(archive: dn.Archive) -> None:
+    pairs = archive.series(Modality="MR").query("NumberOfSeriesRelatedInstances == 22").head(2)
+    one, two = (archive.instances(pairs.iloc[place]) for place in (0, 1))
+    shuffled = one.sample(frac=1, random_state=1)
+    alternating = pd.concat([one, two]).sort_values("InstanceNumber", kind="stable")
+    for table in (shuffled, alternating, alternating.iloc[3:20:2]):
+        found = [str(ds.SOPInstanceUID) for ds in archive.datasets(table, pixels=False)]
+        assert found == table["SOPInstanceUID"].tolist()
+
+
 def clean_scan(archive: dn.Archive) -> pd.Series:
     """The chest CT of the demo that is as it should be."""
     uid = cases().set_index("Case").loc["clean", "SeriesInstanceUID"]
