@@ -206,12 +206,16 @@ def _rle(data: bytes, pixels: PixelFormat) -> np.ndarray[Any, Any]:
             f"{len(data)} bytes of RLE cannot hold a frame of {pixels.frame_bytes} bytes."
         )
     unsigned = np.dtype(f"<u{pixels.dtype.itemsize}")
-    raw = imagecodecs.dicomrle_decode(data, unsigned)
-    if len(raw) != pixels.frame_bytes:
-        raise DecodeError(f"An RLE frame holds {len(raw)} of {pixels.frame_bytes} bytes.")
-    planes = np.frombuffer(raw, unsigned).reshape(pixels.samples, pixels.rows, pixels.columns)
-    array = planes[0] if pixels.samples == 1 else np.moveaxis(planes, 0, -1)
-    return array.astype(pixels.dtype, copy=True)
+    # Straight into the frame: fresh memory costs as much as the decoding, and its pages are
+    # handed out to one thread at a time.
+    raw = np.empty(pixels.frame_bytes, np.uint8)
+    count = len(imagecodecs.dicomrle_decode(data, unsigned, out=raw.data))
+    if count != pixels.frame_bytes:
+        raise DecodeError(f"An RLE frame holds {count} of {pixels.frame_bytes} bytes.")
+    stored = raw.view(pixels.dtype.newbyteorder("<"))
+    planes = stored.reshape(pixels.samples, pixels.rows, pixels.columns)
+    array = planes[0] if pixels.samples == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+    return array.astype(pixels.dtype, copy=False)
 
 
 def _deflated(data: bytes, pixels: PixelFormat) -> np.ndarray[Any, Any]:

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["by_label", "draw_regions", "room_for_legend"]
 
-#: Colours that are told apart by people who do not see red or green, and on grey (Okabe, Ito).
-_COLOURS = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00", "#0072B2")
-_MOST_NAMES = 12  # in a legend
+#: Colours that are told apart by people who do not see red or green, and on grey (Okabe, Ito);
+#: then some more, so that no two names of a legend have one colour.
+_COLOURS = (
+    *("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00", "#0072B2"),
+    *("#A6FFD0", "#8E44FF", "#FF8FA3", "#7A4A12", "#C5E000"),
+)
+_MOST_NAMES = len(_COLOURS)  # in a legend
 
 
 def by_label(labels: Array) -> dict[str, Region]:

@@ -25,8 +25,9 @@ class LazyArray:
     """(slices, rows, columns) or (stacks, slices, rows, columns), of which little is in memory.
 
     Indexing gives plain arrays and fetches the slices that it needs, side by side; the last
-    ones looked at are kept, up to a number of bytes. ``np.asarray`` loads all. Values cannot
-    be set. It may be used by several threads, and pickles without what it keeps.
+    ones looked at are kept, up to a number of bytes; those of a cut through more than that are
+    not. ``np.asarray`` loads all. Values cannot be set. It may be used by several threads, and
+    pickles without what it keeps.
 
     Args:
         load: gives slice n, (rows, columns) of ``dtype``; numbers count through the stacks.
@@ -137,13 +138,16 @@ class LazyArray:
                 missing.append((place, number))
             else:
                 yield place, found
+        # A cut through more than can be kept would only push out what was looked at.
+        size = math.prod(self.shape[-2:]) * self.dtype.itemsize
+        keep = len(missing) * size <= self._keep
         if len(missing) < 2 or self._workers < 2:
             for place, number in missing:
-                yield place, self._fetched(number)
+                yield place, self._fetched(number, keep=keep)
             return
 
         def fetch(job: tuple[int, int], _: object) -> tuple[int, Array]:
-            return job[0], self._fetched(job[1])
+            return job[0], self._fetched(job[1], keep=keep)
 
         every = side_by_side(fetch, missing, workers=self._workers, ordered=False)
         with closed_after(every):
@@ -156,10 +160,12 @@ class LazyArray:
                 self._kept.move_to_end(number)
             return found
 
-    def _fetched(self, number: int) -> Array:
+    def _fetched(self, number: int, *, keep: bool) -> Array:
         """Load a slice and keep it, dropping those that were not looked at for longest."""
         plane = self._load(number)
         plane.flags.writeable = False
+        if not keep:
+            return plane
         with self._lock:
             if number not in self._kept and plane.nbytes <= self._keep:
                 self._kept[number] = plane

@@ -625,3 +625,11 @@ def test_what_stands_beside_an_image_has_room():
         for one in beside:
             right = one.get_tightbbox(figure.canvas.get_renderer()).x1
             assert right <= figure.bbox.x1
+
+
+def test_every_name_of_a_legend_has_a_colour_of_its_own():
+    image = volume()
+    masks = {f"region {at}": np.zeros(image.shape, bool) for at in range(12)}
+    ax = plots.overlay(image, masks)
+    drawn = {handle.get_facecolor() for handle in ax.get_legend().get_patches()}
+    assert len(drawn) == 12

@@ -155,6 +155,18 @@ def test_memory_is_bounded_and_what_was_seen_is_kept():
     assert small.bytes_kept == 0
 
 
+def test_a_cut_through_all_leaves_what_was_looked_at():
+    array, calls = counted()
+    array[3], array[4]
+    assert array[:, 2, 5].tolist() == list(range(50))
+    assert array.bytes_kept == 200
+    calls.clear()
+    array[3], array[4]
+    assert calls == []
+    array[5:15]  # as many as can be kept
+    assert array.bytes_kept == 1000
+
+
 def test_only_the_slices_needed_are_fetched():
     array, calls = counted((3, 50, 10, 10))
     array[1, 4:7, 2]
