@@ -57,6 +57,12 @@ class DicomAccessor:
             )
         self._table = table
 
+    def __repr__(self) -> str:
+        return repr(self.describe())
+
+    def _repr_html_(self) -> str:
+        return self.describe()._repr_html_()
+
     @property
     def archive(self) -> Archive:
         """The archive that the table came from.

@@ -28,8 +28,9 @@ _CARD = (
 _TITLE = "font-weight:600;margin-bottom:6px"
 _GRID = "display:grid;grid-template-columns:max-content minmax(0, 1fr);column-gap:16px;margin:0"
 _QUIET = "color:var(--jp-ui-font-color2, color-mix(in srgb, CanvasText 70%, Canvas))"
-_NAME = f"{_QUIET};font-weight:400;margin:0"
-_VALUE = "margin:0;overflow-wrap:anywhere;white-space:pre-wrap"
+# JupyterLab gives names 20 % of the width and values 80 %, here of their own cell of the grid.
+_NAME = f"{_QUIET};font-weight:400;margin:0;width:auto"
+_VALUE = "margin:0;width:auto;overflow-wrap:anywhere;white-space:pre-wrap"
 _FOOTER = f"{_QUIET};margin-top:6px;font-size:90%"
 _GALLERY = "display:flex;flex-wrap:wrap;gap:8px"
 _FIGURE = "margin:0;width:140px;overflow-wrap:anywhere"

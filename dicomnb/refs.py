@@ -228,5 +228,10 @@ def _url_ref(url: str, base: str | None) -> Ref:
             raise OriginRefused(
                 "The RetrieveURL is another server's; nothing was sent.", url=shown.geturl()
             )
+        if _LOOKS_LIKE_UID.fullmatch(url):
+            raise RefError(
+                f"{url!r} is a UID, which does not say of what: give a row of a search, or "
+                "dicomnb.Ref(study, series, instance), from the study down."
+            )
         raise RefError(f"{shown.geturl()!r} does not begin with this archive's address {root!r}.")
     return Ref.from_path(url[len(root) :])

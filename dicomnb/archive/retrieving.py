@@ -202,7 +202,9 @@ class Retrieving(Connected):
         by = normalisation(values)
         refs = refs_of(ref, base=self.source.address)
         if not refs or len({one.at("series") for one in refs if one.series}) != 1:
-            raise RefError("A volume is made of one series: give a series, or its instances.")
+            raise RefError(
+                "A volume is made of one series: give a row of archive.series(…), or its instances."
+            )
         if lazy:
             if by is not None:
                 raise ValueError("A lazy volume is in modality values: values= needs lazy=False.")

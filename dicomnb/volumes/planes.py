@@ -46,6 +46,12 @@ class Plane:
     letters: tuple[str, str, str, str]
     units: str = ""
 
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.array.shape))
+        units = f" {self.units}" if self.units else ""
+        sides = "".join(self.letters)
+        return f"<Plane {self.name} {self.index}: {shape} {self.array.dtype}{units}, sides {sides}>"
+
     @property
     def spacing(self) -> tuple[float, float]:
         """Mm from one row to the next, and from one column to the next."""

@@ -49,7 +49,7 @@ _TAG = re.compile(r"(?i)<(?P<end>/?)(?:(?P<name>script|style)\b)?[^<>]*>")
 
 _MEANINGS: Mapping[int, tuple[type[DicomWebError], str]] = {
     400: (BadQuery, "The server does not take the request"),
-    401: (AuthError, "The server wants other credentials than it was given"),
+    401: (AuthError, "The server wants credentials, or others than it was given"),
     403: (AuthError, "The server does not allow this to the account, or there is no such thing"),
     404: (NotFound, "The server has no such thing"),
     405: (Unsupported, "The server does not do this"),
@@ -174,6 +174,8 @@ def _why(causes: list[BaseException], timeout: tuple[float, float]) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
             return f"no encrypted connection could be agreed on ({cause.reason or 'TLS'})"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused (is the server running, and is this its port?)"
         if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
             return cause.strerror[0].lower() + cause.strerror[1:]
     return "the connection was closed before the answer"

@@ -75,6 +75,11 @@ def test_the_card_has_jupyterlab_colours_with_fall_backs():
     assert "http" not in html
 
 
+def test_jupyterlabs_widths_of_names_and_values_do_not_hold_in_the_card():
+    html = card("t", [("a", "b"), ("c", "d")])
+    assert html.count("width:auto") == 4
+
+
 def test_the_text_twin_is_aligned():
     text = text_card("dicomnb.Archive", [("address", "http://x"), ("id", "7")], footer="ready")
     assert text == "dicomnb.Archive\n  address  http://x\n  id       7\n  ready"

@@ -104,8 +104,10 @@ def test_another_servers_url_is_refused() -> None:
         refs_of("https://pacs.example:444/dicom-web/studies/1.2", base=BASE)
     with pytest.raises(RefError, match="does not begin with"):
         refs_of("https://pacs.example/other/studies/1.2", base=BASE)
-    with pytest.raises(RefError):
+    with pytest.raises(RefError, match=r"is a UID.*dicomnb\.Ref"):
         refs_of("1.2.3", base=BASE)
+    with pytest.raises(RefError, match="does not begin with"):
+        refs_of("studies/1.2.3", base=BASE)
     with pytest.raises(RefError, match="only as a RetrieveURL"):
         refs_of("1.2.3")
 

@@ -151,6 +151,13 @@ def test_clock_times() -> None:
         table.dicom.time("SeriesTime")
 
 
+def test_the_accessor_shows_what_the_table_holds(archive: dn.Archive) -> None:
+    table = archive.series()
+    assert repr(table.dicom) == repr(table.dicom.describe())
+    assert "Series" in repr(table.dicom)
+    assert table.dicom._repr_html_() == table.dicom.describe()._repr_html_()
+
+
 def test_other_tables_are_told_apart() -> None:
     with pytest.raises(AttributeError, match=r"'a'.*DICOM keyword"):
         pd.DataFrame({"a": [1]}).dicom  # noqa: B018

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import nibabel
@@ -92,6 +93,9 @@ def test_planes_by_index_and_the_middle():
     volume = made()
     np.testing.assert_array_equal(volume.plane("axial", at=-1), volume.array[4])
     assert volume.plane("coronal").index == 3
+    assert re.fullmatch(
+        r"<Plane coronal 3: \d+ × \d+ \w+( \w+)?, sides \w{4}>", repr(volume.plane("coronal"))
+    )
     with pytest.raises(IndexError, match="run from 0 to 4"):
         volume.plane("axial", at=5)
     with pytest.raises(IndexError, match="No axial plane"):

@@ -236,7 +236,7 @@ def test_unchecked_certificates_warn_once():
 
 
 def test_nobody_there():
-    with pytest.raises(ConnectionFailed, match="connection refused"):
+    with pytest.raises(ConnectionFailed, match=r"connection refused \(is the server running"):
         get(transport("http://127.0.0.1:1/x"))
 
 
