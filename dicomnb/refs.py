@@ -27,6 +27,8 @@ UID_KEYWORDS: Mapping[Level, str] = {
 # Real archives hold UIDs that break PS3.5's rules (letters, over 64 characters). What must
 # never pass is text that would change the meaning of a path, or stand for nothing.
 _UID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._-]{1,128}")
+# What a merge of two tables makes of a UID that both have.
+_RENAMED = re.compile(rf"({'|'.join(UID_KEYWORDS.values())})[^.0-9A-Za-z].*", re.DOTALL)
 _LOOKS_LIKE_UID = re.compile(r"[0-2](\.\d+){2,}")
 
 
@@ -174,7 +176,15 @@ def _unless_named(ref: Ref, values: Iterable[Any], name: Any) -> Ref:
 
 def _columns(names: Iterable[Any], where: str) -> list[str]:
     """The UID keywords down to the level that the columns speak of."""
-    present = set(names)
+    present = dict.fromkeys(names)  # in order, for the same words every time
+    for name in present:
+        renamed = _RENAMED.fullmatch(name) if isinstance(name, str) else None
+        if renamed and renamed[1] not in present:
+            raise RefError(
+                f"{where[0].upper()}{where[1:]} has {name!r} but no {renamed[1]}, as a merge "
+                "leaves it: what is meant may be less than what the other UIDs say. Rename the "
+                "column that is meant, or give a dicomnb.Ref."
+            )
     depth = max((i for i, level in enumerate(LEVELS) if UID_KEYWORDS[level] in present), default=-1)
     wanted = [UID_KEYWORDS[level] for level in LEVELS[: depth + 1]]
     missing = [keyword for keyword in wanted if keyword not in present]

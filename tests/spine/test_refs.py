@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
@@ -23,6 +23,7 @@ def test_path_and_url_round_trip(ref: Ref) -> None:
     assert refs_of(f"{BASE}/{ref.path}", base=BASE) == [ref]
 
 
+@settings(deadline=None)
 @given(refs)
 def test_row_table_and_dataset_mean_the_same(ref: Ref) -> None:
     names = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
@@ -95,6 +96,18 @@ def test_what_is_no_uid(uid: object) -> None:
 def test_levels_are_given_from_the_top() -> None:
     with pytest.raises(RefError, match="from the top"):
         Ref("1.2", instance="1.4")
+
+
+def test_a_uid_that_a_merge_renamed_never_widens_what_is_meant() -> None:
+    series = pd.DataFrame({"StudyInstanceUID": ["1.2"], "SeriesInstanceUID": ["1.2.3"]})
+    merged = series.merge(series, on="StudyInstanceUID")
+    for what in (merged, merged.iloc[0], dict(merged.iloc[0])):
+        with pytest.raises(RefError, match=r"SeriesInstanceUID_x' but no SeriesInstanceUID"):
+            refs_of(what)
+    meant = merged.rename(columns={"SeriesInstanceUID_x": "SeriesInstanceUID"})
+    assert refs_of(meant) == [Ref("1.2", "1.2.3")]
+    more = series.assign(SOPInstanceUIDOfConcatenationSource="1.4")
+    assert refs_of(more) == [Ref("1.2", "1.2.3")]
 
 
 def test_another_servers_url_is_refused() -> None:
