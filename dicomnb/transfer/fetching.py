@@ -106,29 +106,37 @@ class Fetch:
         self._wanted = None if job.wanted is None else dict.fromkeys(job.wanted)
         self._handled: set[str] = set()
         self._waited = 0.0
+        self._each_seconds = 0.0
 
     def run(self, transfer_syntax: str = "*") -> None:
         """Fetch it."""
         if self.job.ref.level == "instance":
             self._single(self.job.ref, self._cancel, transfer_syntax)
             return
-        reason = None
-        try:
-            if self._stream(transfer_syntax) and not self._lacks_some():
-                return
-        except (ProtocolError, ServerError, Unsupported) as error:
-            # A long answer that breaks, or that a server is too slow or unable to make at once.
-            if isinstance(error, ProtocolError) and not error.cut:
-                raise
-            reason = error
-        self._rest(transfer_syntax, reason)
+        is_through, reason = self._streamed(transfer_syntax)
+        if not is_through and reason is None and self._is_slower_apart(transfer_syntax):
+            is_through, reason = self._streamed(transfer_syntax, may_leave=False)
+        if not is_through or self._lacks_some():
+            self._rest(transfer_syntax, reason)
 
     def fail_rest(self, error: Exception) -> None:
         """Say of everything that is not done yet that it could not be had."""
         for ref in self._missing() or (self.job.ref,):
             self._fail(ref, error)
 
-    def _stream(self, transfer_syntax: str) -> bool:
+    def _streamed(
+        self, transfer_syntax: str, *, may_leave: bool = True
+    ) -> tuple[bool, DicomnbError | None]:
+        """Whether one answer came to its end, and what it broke off with, if that can be mended."""
+        try:
+            return self._stream(transfer_syntax, may_leave=may_leave), None
+        except (ProtocolError, ServerError, Unsupported) as error:
+            # A long answer that breaks, or that a server is too slow or unable to make at once.
+            if isinstance(error, ProtocolError) and not error.cut:
+                raise
+            return False, error
+
+    def _stream(self, transfer_syntax: str, *, may_leave: bool) -> bool:
         """Take the instances of one answer; False where they would come faster one by one."""
         begin, first, came = monotonic(), None, 0
         ref = self.job.ref
@@ -141,9 +149,25 @@ class Fetch:
                 came += 1
                 pace = Pace(first, self._waited, came)
                 left = (self.job.count or 0) - len(self._handled)
-                if is_faster_side_by_side(pace, left=left, workers=self._workers):
+                if may_leave and is_faster_side_by_side(pace, left=left, workers=self._workers):
+                    self._each_seconds = (monotonic() - begin - first) / came
                     return False
         return True
+
+    def _is_slower_apart(self, transfer_syntax: str) -> bool:
+        """Fetch some by themselves, and tell whether the whole stream anew would be quicker.
+
+        What a stream waits for may be the line, or a busy machine at either end, which more
+        requests make only busier: nothing in the stream itself tells these apart.
+        """
+        missing = self._listed()
+        some = missing[: self._workers]
+        if not some:
+            return False
+        begin = monotonic()
+        self._each(some, transfer_syntax)
+        apart = (monotonic() - begin) / len(some)
+        return apart * (len(missing) - len(some)) > self._each_seconds * len(self._wanted or ())
 
     def _accept(self, part: Part) -> None:
         """Take one part of a stream unless it was had before or is not wanted."""
@@ -192,13 +216,19 @@ class Fetch:
         Raises:
             DicomnbError: ``reason``, where nobody can tell what is missing.
         """
+        missing = self._listed()
+        if not self._wanted and reason is not None:
+            raise reason
+        self._each(missing, transfer_syntax)
+
+    def _listed(self) -> list[Ref]:
+        """What is missing; the server is asked what there is where nobody said."""
         if self._wanted is None:
             self._wanted = dict.fromkeys(listed(self.source, self.job.ref, cancel=self._cancel)[0])
-            if not self._wanted:
-                if reason is not None:
-                    raise reason
-                return
-        missing = self._missing()
+        return self._missing()
+
+    def _each(self, missing: Sequence[Ref], transfer_syntax: str) -> None:
+        """Ask for each by itself, side by side."""
 
         def ask(ref: Ref, inner: Cancel) -> None:
             self._single(ref, inner, transfer_syntax)

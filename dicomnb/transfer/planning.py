@@ -68,7 +68,7 @@ class Pace:
 
 
 def is_faster_side_by_side(pace: Pace, *, left: int, workers: int) -> bool:
-    """Whether the rest of a stream would come sooner by a request an instance.
+    """Whether the rest of a stream would perhaps come sooner by a request an instance.
 
     A request costs what asking cost and what an instance takes on one connection, shared by
     those in flight, and never less than what it costs here. Where the stream already fills the

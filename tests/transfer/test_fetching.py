@@ -86,6 +86,36 @@ def test_a_slow_line_is_left_for_many_requests(raw, server: SeriesServer) -> Non
     assert 15 <= len(single) < 30
     assert set(single.values()) == {1}
     assert 4 <= most <= 8
+    assert server.raw.connections <= 2 * 8  # used again: there were more requests
+
+
+def test_a_stream_that_is_slow_for_another_reason_is_gone_back_to(
+    raw, server: SeriesServer
+) -> None:
+    """Where requests side by side are slower still, some are tried, and no more."""
+    busy = threading.Lock()
+
+    def slowly(server: SeriesServer, request, uid, count):
+        if uid is None:
+            body = server.answer(server.files)
+            step = len(body) // 30 + 1
+            return (
+                time.sleep(0.06) or body[start : start + step]
+                for start in range(0, len(body), step)
+            )
+        with busy:  # one at a time, whoever asks
+            time.sleep(0.2)
+        return None
+
+    server.fault = slowly
+    archive = server.start(raw, workers=8)
+    before = server.raw.connections
+    check(archive.volume(REF))
+    single = {uid: count for uid, count in server.asked.items() if uid is not None}
+    assert len(single) == 8
+    assert set(single.values()) == {1}
+    assert server.asked[None] == 2
+    assert server.raw.connections - before <= 2 + 8
 
 
 @pytest.mark.parametrize("sized", [True, False])
