@@ -37,7 +37,7 @@ class Signing(AuthBase):
 
 
 def test_a_signing_auth_object_sees_what_is_sent(raw):
-    server, auth = raw(response(b"[]")), Signing()
+    server, auth = raw(response(b"[]"), keep=True), Signing()
     archive = dn.connect(server.url, auth=auth)
     archive.studies(PatientName="Wang^Xiao=王")
     assert len(server.requests) == len(auth.signed)
