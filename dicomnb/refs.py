@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from dicomnb.errors import OriginRefused, RefError
 
-__all__ = ["LEVELS", "PLURAL", "UID_KEYWORDS", "Level", "Ref", "one_ref", "refs_of"]
+__all__ = ["LEVELS", "PLURAL", "UID_KEYWORDS", "Level", "Ref", "cut_off", "one_ref", "refs_of"]
 
 Level = Literal["study", "series", "instance"]
 LEVELS: tuple[Level, ...] = ("study", "series", "instance")
@@ -30,6 +30,14 @@ _UID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._-]{1,128}")
 # What a merge of two tables makes of a UID that both have.
 _RENAMED = re.compile(rf"({'|'.join(UID_KEYWORDS.values())})[^.0-9A-Za-z].*", re.DOTALL)
 _LOOKS_LIKE_UID = re.compile(r"[0-2](\.\d+){2,}")
+
+# What only a row of that level has: without its UID such a row would mean more than it shows.
+_TELLTALES: Mapping[Level, frozenset[str]] = {
+    "series": frozenset(
+        ("Modality", "SeriesDescription", "SeriesNumber", "NumberOfSeriesRelatedInstances")
+    ),
+    "instance": frozenset(("InstanceNumber", "SOPClassUID", "NumberOfFrames")),
+}
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,22 @@ def refs_of(what: Any, *, base: str | None = None) -> list[Ref]:
     if len(levels) > 1:
         raise RefError(f"Mixed levels ({', '.join(sorted(levels))}): give one level at a time.")
     return refs
+
+
+def cut_off(what: Any) -> str | None:
+    """The column that shows a row or table to be of a lower level than its UIDs say, if any.
+
+    Series from whose rows SeriesInstanceUID was dropped name whole studies. That may be meant
+    to look at something; never to delete it.
+    """
+    if not isinstance(what, pd.Series | pd.DataFrame):
+        return None
+    names = what.index if isinstance(what, pd.Series) else what.columns
+    for level, telltales in _TELLTALES.items():
+        found = [name for name in names if name in telltales]
+        if found and UID_KEYWORDS[level] not in names:
+            return str(found[0])
+    return None
 
 
 def one_ref(what: Any, *, base: str | None = None, level: Level | None = None) -> Ref:

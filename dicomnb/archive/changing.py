@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dicomnb.archive.connected import Connected
 from dicomnb.errors import RefError, StoreError, warn
-from dicomnb.refs import Ref, refs_of
+from dicomnb.refs import Ref, cut_off, refs_of
 from dicomnb.transfer.events import Telling, telling
 
 if TYPE_CHECKING:
@@ -217,7 +217,8 @@ class Changing(Connected):
             None where it ended well or there was none.
 
         Raises:
-            RefError: a missing UID, or a number other than ``expect``; nothing was deleted.
+            RefError: a missing UID, a row of a series or instance without its UID, or a number
+                other than ``expect``; nothing was deleted.
             Unsupported: the server does not delete (405), or the folder is read-only.
             NotFound: the single thing is not there.
 
@@ -225,6 +226,12 @@ class Changing(Connected):
             >>> archive.delete(study, wait=False)["Operation"].iloc[0].wait(progress=True)
         """
         refs = refs_of(ref, base=self.source.address)
+        if column := cut_off(ref):
+            raise RefError(
+                f"What is to be deleted has {column}, but lacks the UID of what that describes: "
+                f"it would mean the whole {refs[0].level if refs else 'study'}. Nothing was "
+                "deleted; give dicomnb.Ref(study, series, …) for what is meant."
+            )
         if len(refs) != (1 if expect is None else expect):
             raise RefError(
                 f"This names {len(refs)} things to delete, not {1 if expect is None else expect}. "

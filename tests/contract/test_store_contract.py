@@ -246,3 +246,18 @@ def test_what_is_read_only_says_so(tmp_path: Path) -> None:
             with pytest.raises(dn.Unsupported, match=r"writable|read-only"):
                 archive.delete(archive.studies().iloc[0])
             assert len(archive.instances()) == 1
+
+
+def test_a_row_that_lost_its_uid_never_deletes_more(store: Party) -> None:
+    archive = store.archive
+    archive.store([real_file("CT_small.dcm"), real_file("MR_small.dcm")])
+    series = archive.series()
+    before = len(archive.instances())
+    for lost in (
+        series.iloc[0].drop("SeriesInstanceUID"),
+        series[["StudyInstanceUID", "Modality"]].head(1),
+        archive.instances().drop(columns="SOPInstanceUID").head(1),
+    ):
+        with pytest.raises(dn.RefError, match="Nothing was deleted"):
+            archive.delete(lost)
+    assert len(archive.instances()) == before
