@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from dicomnb.errors import BadQuery, DicomWebError, NotFound, ProtocolError, Unsupported
+from dicomnb.errors import BadQuery, Unsupported
 from dicomnb.operations import Operation
-from dicomnb.options import Options
-from dicomnb.query import Filter, Query, parameters
 from dicomnb.refs import PLURAL, Ref
 from dicomnb.source import Page
-from dicomnb.web import families, ladder, paging, retrieving, searching
-from dicomnb.web.addresses import base_address
-from dicomnb.web.auth import recipe
+from dicomnb.web import ladder, paging, retrieving, searching
+from dicomnb.web.connection import JSON_HEADERS, Connection, search_path
 from dicomnb.web.failures import error_of
 from dicomnb.web.google_api import GoogleApi, operation_name
 from dicomnb.web.google_names import api_root_of
-from dicomnb.web.ladder import Ladders
-from dicomnb.web.result_rows import Received, array_in, rows_in
+from dicomnb.web.result_rows import Received
 from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
-from dicomnb.web.transport import Transport
 from dicomnb.wire.jsontext import NO_JSON
-from dicomnb.wire.media import DICOM_JSON
 from dicomnb.wire.multipart import BrokenPart
 from dicomnb.wire.storing import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import requests
-
     from dicomnb.pool import Cancel
-    from dicomnb.query import Lesson, SearchAbilities
-    from dicomnb.source import Abilities, Rendering
+    from dicomnb.query import Query
+    from dicomnb.source import Rendering
     from dicomnb.web.answer import Answer
     from dicomnb.wire.multipart import SingleBody, SizedBody
     from dicomnb.wire.parts import Part
@@ -43,16 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSource"]
 
-_JSON_HEADERS = {"Accept": DICOM_JSON, "Accept-Encoding": "gzip"}
-_WHAT_IT_LOOKS_LIKE = (
-    "A DICOMweb root looks like http://HOST:8042/dicom-web (Orthanc), "
-    "https://HOST/dcm4chee-arc/aets/AET/rs (dcm4chee) or "
-    "https://healthcare.googleapis.com/v1/projects/…/dicomStores/…/dicomWeb (Google)."
-)
-_ONE_STUDY = Query("study", filters=(Filter(("0020000D",), "UI", ("2.25.0",)),))
 
-
-class WebSource:
+class WebSource(Connection):
     """A DICOMweb server.
 
     Args:
@@ -67,70 +51,6 @@ class WebSource:
 
     Making one asks nothing; `check` does. Pickles as address and recipe.
     """
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        auth: Any = None,
-        options: Options | None = None,
-        session: requests.Session | None = None,
-    ) -> None:
-        base, in_url = base_address(base_url)
-        self._options = options or Options()
-        # A session brought along has its own credentials, if any: none are added unasked.
-        brought = session is not None
-        credentials = recipe(auth, origin=base.origin, in_url=in_url, has_session=brought)
-        self._transport = Transport(base, options=self._options, auth=credentials, session=session)
-        self._ladders = Ladders()
-        name = families.by_address(base.path, base.origin.host)
-        self._family = families.FAMILIES[name] if name else None
-        self._search: SearchAbilities | None = None
-
-    @property
-    def address(self) -> str:
-        """The DICOMweb root, without secrets and without a slash at the end."""
-        return str(self._transport.base)
-
-    @property
-    def account(self) -> str:
-        """What kind of credentials requests carry, in words, without the credentials."""
-        return self._transport.account
-
-    def __repr__(self) -> str:
-        return f"WebSource({self.address!r})"
-
-    def check(self) -> None:
-        """Make sure that a DICOMweb server is there, with one cheap search.
-
-        Raises:
-            ConnectionFailed: nobody answers.
-            AuthError: the credentials are not taken.
-            NotFound, ProtocolError: what answers is not DICOMweb.
-        """
-        try:
-            server = self._knock(Query("study", limit=1))
-        except BadQuery:
-            # Some servers take no search without a filter. Orthanc's own API, beside its
-            # DICOMweb root, comes here as well: its answer to this one is no DICOM JSON.
-            server = self._knock(_ONE_STUDY)
-        if self._family is None:
-            name = families.by_server_header(server) or self._by_own_words() or "standard"
-            self._family = families.FAMILIES[name]
-
-    def abilities(self) -> Abilities:
-        """What the server can do, by its family and by what it was seen to do."""
-        abilities = self._known_family().abilities
-        return replace(abilities, search=self._search or abilities.search)
-
-    def _learn(self, lesson: Lesson) -> bool:
-        """Keep what an answer showed; whether it was new.
-
-        Two threads that learn at once may lose a lesson, which is then learned again.
-        """
-        known = self.abilities().search
-        self._search = known.after(lesson)
-        return self._search != known
 
     def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
         """Pages of rows, to the end or to ``query.limit``, each row once.
@@ -156,7 +76,7 @@ class WebSource:
                 ask,
                 lambda: self.abilities().search,
                 self._learn,
-                f"{self.address}/{_search_path(query)}",
+                f"{self.address}/{search_path(query)}",
                 min(paging.PAGES_IN_FLIGHT, self._options.workers),
                 cancel,
             ),
@@ -167,7 +87,7 @@ class WebSource:
         """One page with all instances' attributes; bulk data stands as BulkDataURI."""
 
         def ask(rung: ladder.Rung) -> Answer:
-            headers = {**_JSON_HEADERS, "Accept": rung.accept}
+            headers = {**JSON_HEADERS, "Accept": rung.accept}
             return self._send("GET", f"{ref.path}/metadata", headers, cancel=cancel)
 
         with self._ladders.climb("metadata", ladder.METADATA, ask) as answer:
@@ -311,7 +231,7 @@ class WebSource:
         return self._transport.send(
             "POST",
             "studies" if study is None else Ref(study).path,
-            headers={**_JSON_HEADERS, "Content-Type": body.content_type},
+            headers={**JSON_HEADERS, "Content-Type": body.content_type},
             body=body,
             repeatable=True,
             expected=ERROR_ANSWERS,
@@ -330,7 +250,7 @@ class WebSource:
         if ref.level not in abilities.deletes:
             raise Unsupported(f"{hint} Nothing was sent.", url=url)
         try:
-            answer = self._send("DELETE", ref.path, _JSON_HEADERS, cancel=cancel)
+            answer = self._send("DELETE", ref.path, JSON_HEADERS, cancel=cancel)
         except Unsupported as error:
             words, status = error.server_words, error.status or 405
             raise error_of(status, words, url=url, method="DELETE", hint=hint) from None
@@ -346,10 +266,6 @@ class WebSource:
         root = root if found else api_root_of(self._options.api_root)
         return GoogleApi(self._transport, root, self._options)
 
-    def close(self) -> None:
-        """Close the connections. The source can still be used: it opens new ones."""
-        self._transport.close()
-
     def _operation(self, body: bytes, status: int) -> Operation | None:
         """What goes on after an answer to a delete: Google's, or what 202 means elsewhere."""
         try:
@@ -364,86 +280,6 @@ class WebSource:
             return None
         told = name or said.get("operation")
         return Operation(told if isinstance(told, str) else "", ask=None, stop=None)
-
-    def _known_family(self) -> families.Family:
-        if self._family is None:
-            self.check()
-        return self._family or families.FAMILIES["standard"]
-
-    def _knock(self, query: Query) -> str | None:
-        """Search once; the Server header of an answer that is DICOMweb's."""
-        try:
-            with self._asked(query, None) as answer:
-                self._rows(answer)
-                return answer.headers.get("Server")
-        except (NotFound, ProtocolError) as error:
-            raise type(error)(
-                f"No DICOMweb server there: a search for studies gave no DICOM JSON. "
-                f"{_WHAT_IT_LOOKS_LIKE}",
-                url=error.url,
-                status=error.status,
-                server_words=error.server_words or error.message,
-            ) from None
-
-    def _by_own_words(self) -> str | None:
-        """Whether it is Orthanc, which tells so beside its DICOMweb root."""
-        path = families.orthanc_system(self._transport.base.path)
-        if path is None:
-            return None
-        try:
-            with self._send("GET", path, {"Accept": "application/json"}) as answer:
-                said = msgspec.json.decode(answer.read(self._options.limits.error_bytes))
-        except (DicomWebError, *NO_JSON):
-            return None
-        is_orthanc = isinstance(said, dict) and {"ApiVersion", "DicomAet"} <= said.keys()
-        return "orthanc" if is_orthanc else None
-
-    def _asked(self, query: Query, cancel: Cancel | None) -> Answer:
-        path, params = _search_path(query), parameters(query)
-        return self._send("GET", path, _JSON_HEADERS, params=params, cancel=cancel)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        *,
-        params: Sequence[tuple[str, str]] = (),
-        cancel: Cancel | None = None,
-    ) -> Answer:
-        return self._transport.send(method, path, params=params, headers=headers, cancel=cancel)
-
-    def _climb(
-        self,
-        family: str,
-        rungs: Sequence[ladder.Rung],
-        path: str,
-        *,
-        params: Sequence[tuple[str, str]] = (),
-        cancel: Cancel | None = None,
-    ) -> Answer:
-        """Ask for binary data in the first form that the server gives."""
-
-        def ask(rung: ladder.Rung) -> Answer:
-            headers = {"Accept": rung.accept}
-            return self._send("GET", path, headers, params=params, cancel=cancel)
-
-        return self._ladders.climb(family, rungs, ask)
-
-    def _rows(self, answer: Answer) -> tuple[bytes, int]:
-        return rows_in(self._array(answer), url=answer.url, concealed=answer.concealed)
-
-    def _array(self, answer: Answer) -> bytes:
-        """The body of a search or of metadata as JSON, also where it came in parts."""
-        return array_in(answer, self._options.limits)
-
-    def _body(self, answer: Answer) -> bytes:
-        return answer.read(self._options.limits.page_bytes)
-
-
-def _search_path(query: Query) -> str:
-    within = f"{query.within.path}/" if query.within else ""
-    return within + PLURAL[query.level]
 
 
 def _no_delete(ref: Ref, family: str) -> str:

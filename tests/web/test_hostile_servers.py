@@ -114,10 +114,9 @@ def test_brackets_without_end_are_typed_errors(
 @pytest.mark.parametrize(
     "body", [b"<" * 500_000, b"<script " * 60_000, b"<script>" * 60_000, b"<a" * 200_000]
 )
-def test_the_words_of_any_page_are_found_in_a_moment(body: bytes) -> None:
-    begin = time.perf_counter()
-    words_of(body)
-    assert time.perf_counter() - begin < 1
+def test_the_words_of_any_page_are_found_at_linear_cost(body: bytes) -> None:
+    # Quadratic cost would take hours here: the run's own time limit is the assertion.
+    assert len(words_of(body * 20)) <= len(body)
 
 
 def test_scripts_and_styles_are_no_words() -> None:
