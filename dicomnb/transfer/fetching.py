@@ -158,16 +158,19 @@ class Fetch:
         """Fetch some by themselves, and tell whether the whole stream anew would be quicker.
 
         What a stream waits for may be the line, or a busy machine at either end, which more
-        requests make only busier: nothing in the stream itself tells these apart.
+        requests make only busier: nothing in the stream itself tells these apart. The first
+        requests also open connections, and fill what a server keeps, so the next are timed.
         """
-        missing = self._listed()
-        some = missing[: self._workers]
-        if not some:
+        missing, wave = self._listed(), self._workers
+        timed = missing[wave : 2 * wave]
+        if not timed:
             return False
+        self._each(missing[:wave], transfer_syntax)
         begin = monotonic()
-        self._each(some, transfer_syntax)
-        apart = (monotonic() - begin) / len(some)
-        return apart * (len(missing) - len(some)) > self._each_seconds * len(self._wanted or ())
+        self._each(timed, transfer_syntax)
+        apart = (monotonic() - begin) / len(timed)
+        left, anew = len(missing) - 2 * wave, len(self._wanted or ())
+        return apart * left > self._each_seconds * anew
 
     def _accept(self, part: Part) -> None:
         """Take one part of a stream unless it was had before or is not wanted."""

@@ -104,7 +104,7 @@ def test_a_stream_that_is_slow_for_another_reason_is_gone_back_to(
                 for start in range(0, len(body), step)
             )
         with busy:  # one at a time, whoever asks
-            time.sleep(0.2)
+            time.sleep(0.4)
         return None
 
     server.fault = slowly
@@ -112,10 +112,36 @@ def test_a_stream_that_is_slow_for_another_reason_is_gone_back_to(
     before = server.raw.connections
     check(archive.volume(REF))
     single = {uid: count for uid, count in server.asked.items() if uid is not None}
-    assert len(single) == 8
+    assert len(single) == 2 * 8
     assert set(single.values()) == {1}
     assert server.asked[None] == 2
     assert server.raw.connections - before <= 2 + 8
+
+
+def test_a_server_that_is_slow_at_first_is_not_misjudged(raw, server: SeriesServer) -> None:
+    """It opens files and fills its memory at the first single requests, and is quick then."""
+    singles, lock = 0, threading.Lock()
+
+    def slowly(server: SeriesServer, request, uid, count):
+        nonlocal singles
+        if uid is None:
+            body = server.answer(server.files)
+            step = len(body) // 30 + 1
+            return (
+                time.sleep(0.06) or body[start : start + step]
+                for start in range(0, len(body), step)
+            )
+        with lock:
+            singles += 1
+            is_cold = singles <= 8
+        time.sleep(2 if is_cold else 0.02)
+        return None
+
+    server.fault = slowly
+    archive = server.start(raw, workers=8)
+    check(archive.volume(REF))
+    assert server.asked[None] == 1
+    assert {count for uid, count in server.asked.items() if uid is not None} == {1}
 
 
 @pytest.mark.parametrize("sized", [True, False])
