@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 
@@ -75,9 +76,9 @@ def test_one_that_is_not_there(raw, server):
 
 
 def test_stopping_early_leaves_no_thread(raw, server):
-    import threading
-
-    found = server.start(raw).datasets(refs_of(server)[:20])
+    archive, before = server.start(raw), set(threading.enumerate())
+    found = archive.datasets(refs_of(server)[:20])
     next(found)
     found.close()
-    assert not [one for one in threading.enumerate() if one.name.startswith("dicomnb")]
+    added = set(threading.enumerate()) - before
+    assert not [one for one in added if one.name.startswith("dicomnb")]
