@@ -31,7 +31,7 @@ class Background:
         self._name = name
         self._failed = failed
         self._lock = threading.Lock()
-        self._work: deque[Callable[[Cancel], None]] = deque()
+        self._work: deque[tuple[Callable[[Cancel], None], Cancel]] = deque()
         self._told: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._cancel = Cancel()
@@ -40,15 +40,21 @@ class Background:
         except RuntimeError:
             self._loop = None
 
-    def run(self, work: Callable[[Cancel], None]) -> None:
-        """Do this after what was asked for before; nothing after `stop`."""
+    def run(self, work: Callable[[Cancel], None]) -> Cancel:
+        """Do this after what was asked for before; nothing after `stop`.
+
+        Returns:
+            a token that gives up this piece of work alone, begun or not.
+        """
+        cancel = Cancel(self._cancel)
         with self._lock:
             if self._cancel.is_set:
-                return
-            self._work.append(work)
+                return cancel
+            self._work.append((work, cancel))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
+        return cancel
 
     def tell(self, function: Callable[[], None]) -> None:
         """Call this on the kernel's loop, in the order of the calls."""
@@ -79,9 +85,9 @@ class Background:
                 if not self._work:
                     self._thread = None
                     return
-                work = self._work.popleft()
+                work, cancel = self._work.popleft()
             try:
-                work(self._cancel)
+                work(cancel)
             except Cancelled:
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it

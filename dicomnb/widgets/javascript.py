@@ -25,9 +25,9 @@ def module(name: str) -> str:
     return "\n".join(_EXPORT.sub("", _IMPORT.sub("", texts[one])) for one in order)
 
 
-def style(name: str) -> str:
-    """The style sheet ``static/<name>.css``."""
-    return (STATIC / f"{name}.css").read_text(encoding="utf-8")
+def style(*names: str) -> str:
+    """The style sheets ``static/<name>.css``, one after the other."""
+    return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in names)
 
 
 def _collect(name: str, order: list[str]) -> None:

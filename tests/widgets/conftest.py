@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import queue
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,7 +33,15 @@ FAKE_MODEL = """async ({esm, css, state}) => {
             handlers[name] = handlers[name].filter((one) => one !== handler);
         },
         save_changes: () => {},
-        send: (content) => window.sent.push(content),
+        send: (content, _callbacks, buffers) => window.sent.push([
+            content, (buffers || []).map((one) => {
+                const [all, from] = [one.buffer || one, one.byteOffset || 0];
+                const bytes = new Uint8Array(all, from, one.byteLength);
+                let text = '';
+                for (let at = 0; at < bytes.length; at += 32768)
+                    text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+                return btoa(text);
+            })]),
         receive: (content, buffers) => (handlers['msg:custom'] || []).forEach((handler) => handler(
             content, buffers.map((text) => {
                 const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
@@ -83,10 +92,11 @@ class Bridge:
 
     def pump(self, *, until: Callable[[], object] | None = None) -> None:
         """Carry messages to and fro until there are none, and draw."""
-        for _ in range(200):
+        for _ in range(1000):
             asked = self.page.evaluate("() => window.sent.splice(0)")
-            for content in asked:
-                self.panel._receive(self.panel, content, [])
+            for content, sent in asked:
+                buffers = [memoryview(base64.b64decode(one)) for one in sent]
+                self.panel._receive(self.panel, content, buffers)
             self.panel._background.wait()
             moved = bool(asked)
             while not self._told.empty():
@@ -94,8 +104,10 @@ class Bridge:
                 texts = [base64.b64encode(one).decode() for one in buffers]
                 self.page.evaluate("([c, b]) => window.model.receive(c, b)", [content, texts])
                 moved = True
-            if not moved:
+            if not moved and (until is None or until()):
                 break
+            if not moved:
+                time.sleep(0.01)
         saved = self.page.evaluate("() => { const s = window.saved; window.saved = {}; return s; }")
         for name, value in saved.items():
             setattr(self.panel, name, value)

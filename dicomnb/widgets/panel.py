@@ -1,0 +1,194 @@
+"""What every panel is: messages to and from its front end, work beside the kernel, what it says."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import anywidget
+import traitlets
+
+from dicomnb.errors import Cancelled, DicomnbError
+from dicomnb.widgets.background import Background
+from dicomnb.widgets.javascript import style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from dicomnb.pool import Cancel
+    from dicomnb.transfer.events import Progress
+
+__all__ = ["Panel"]
+
+Result = TypeVar("Result")
+
+
+class Panel(anywidget.AnyWidget):
+    """The part that panels share.
+
+    A panel's front end draws what it is told and asks for what a person wants, all in custom
+    messages: no trait that holds anything of a patient is synced, so none is saved with a
+    notebook. A subclass names what may be asked in ``_asked`` and tells its state in
+    ``_state``; both run on the kernel's loop and must not block. What takes time goes through
+    `_begin`.
+
+    Attributes:
+        busy: what is being done, in words (``"Searching…"``); empty when nothing is.
+        said: the last thing the panel said, ``(level, words)`` with level ``"info"``,
+            ``"done"``, ``"warning"`` or ``"error"``; empty words when there is nothing to say.
+    """
+
+    _css = style("panel")
+
+    _title: ClassVar[str] = "A panel"
+    """What it is, for where it cannot be drawn and for screen readers."""
+
+    busy = traitlets.Unicode("")
+    said = traitlets.Tuple(traitlets.Unicode(), traitlets.Unicode(), default_value=("info", ""))
+
+    _is_made = False
+    """Whether it was made to its end: one that was refused is closed as well."""
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._cancel: Cancel | None = None
+        self._background = Background(f"dicomnb-{type(self).__name__}", self._failed)
+        self._is_made = True
+        self.on_msg(self._receive)
+        self.observe(self._tell_saying, names=["busy", "said"])
+
+    # -- for a panel to define -------------------------------------------------------------------
+
+    def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
+        """What the front end may ask: for each ``kind`` of message, who answers it."""
+        return {}
+
+    def _state(self) -> dict[str, Any]:
+        """What the front end draws, whole; told when it comes and by `_tell_state`."""
+        return {}
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def _receive(self, _: Any, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        kind = str(message.get("kind"))
+        if kind == "hello":
+            self._tell_state()
+            self._tell_saying(None)
+        elif kind == "cancel":
+            self.cancel()
+        elif (answer := self._asked().get(kind)) is not None:
+            try:
+                answer(message, buffers)
+            except (DicomnbError, OSError, ValueError, traitlets.TraitError) as error:
+                self._failed(error)
+
+    def _tell_state(self) -> None:
+        self.send({"kind": "state", **self._state()})
+
+    def _tell_saying(self, _: Any) -> None:
+        level, words = self.said
+        self.send({"kind": "saying", "busy": self.busy, "level": level, "words": words})
+
+    def _say(self, level: str, words: str) -> None:
+        self.said = (level, words)
+
+    def _failed(self, error: BaseException) -> None:
+        """Say what went wrong: errors of dicomnb tell themselves what to do about it."""
+        name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
+        self._say("error", f"{name}{error}")
+
+    # -- work beside the kernel ------------------------------------------------------------------
+
+    def _begin(
+        self,
+        label: str,
+        work: Callable[[Cancel], Result],
+        done: Callable[[Result], None],
+        *,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """Do this in the panel's thread, and hand its result over on the kernel's loop.
+
+        Args:
+            label: what is being done, shown meanwhile.
+            work: what takes time; looks at the token it is given.
+            done: is given the result, on the loop.
+            failed: is given the error, on the loop, `Cancelled` too; None has the panel say it.
+        """
+        self._say("info", "")
+        self.busy = label
+
+        def run(cancel: Cancel) -> None:
+            try:
+                result = work(cancel)
+            except Cancelled as error:
+                self._end(lambda error=error: self._stopped(error, failed))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
+                told = failed or self._failed
+                self._end(lambda error=error: told(error))  # type: ignore[misc]
+            else:
+                self._end(lambda: done(result))
+
+        self._cancel = self._background.run(run)
+
+    def _end(self, then: Callable[[], None]) -> None:
+        def ended() -> None:
+            self.busy = ""
+            then()
+
+        self._background.tell(ended)
+
+    def _stopped(self, error: Cancelled, failed: Callable[[BaseException], None] | None) -> None:
+        self._say("info", "Cancelled.")
+        if failed is not None:
+            failed(error)
+
+    def _tell_progress(self, progress: Progress) -> None:
+        """Tell how far the work has come; from whatever thread does it."""
+        told = {
+            "kind": "progress",
+            "done": progress.done,
+            "total": progress.total,
+            "failed": progress.failed,
+            "skipped": progress.skipped,
+            "bytes": progress.bytes_done,
+            "bytes_total": progress.bytes_total,
+            "speed": progress.speed,
+            "seconds_left": progress.seconds_left,
+        }
+        self._background.tell(lambda: self.send(told))
+
+    def cancel(self) -> None:
+        """Give up what is being done; the panel says so when it has stopped."""
+        if self._cancel is not None:
+            self._cancel.set()
+
+    def wait(self) -> Self:
+        """Until what was begun is done and told; blocks, so for scripts and tests."""
+        self._background.wait()
+        return self
+
+    def close(self) -> None:
+        """Stop what is under way, and take the panel from the page."""
+        if self._is_made:
+            self._background.stop()
+        super().close()
+
+    # -- where there is no browser, or no kernel -------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<dicomnb {type(self).__name__}>"
+
+    def _static(self) -> str:
+        """HTML for where widgets cannot run, escaped; beside the words that say what it is."""
+        return ""
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            words = f"{self._title}. Run this cell in a live notebook to use it."
+            data["text/plain"] = repr(self)
+            data["text/html"] = f"{self._static()}<div>{escape(words)}</div>"
+        return bundle
