@@ -32,9 +32,13 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
 __all__ = [
@@ -60,6 +64,7 @@ __all__ = [
     "Throttled",
     "UnitsError",
     "Unsupported",
+    "heard",
     "warn",
 ]
 
@@ -300,8 +305,29 @@ class StillRunning(DicomnbError, TimeoutError):
         return (type(self), (str(self),))
 
 
+_HEARD: ContextVar[list[str] | None] = ContextVar("dicomnb_heard", default=None)
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """Collect what is warned of within a ``with`` block, and in the threads it starts by `pool`.
+
+    For work beside the kernel: a warning of Python's would land in whatever cell runs then.
+    """
+    words: list[str] = []
+    token = _HEARD.set(words)
+    try:
+        yield words
+    finally:
+        _HEARD.reset(token)
+
+
 def warn(message: str) -> None:
     """Warn at the line of the caller's own code, however deep inside dicomnb this is."""
+    words = _HEARD.get()
+    if words is not None:
+        words.append(message)
+        return
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("dicomnb"):
         level, frame = level + 1, frame.f_back

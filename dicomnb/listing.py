@@ -45,12 +45,18 @@ class Listing:
         self.connection = uuid.uuid4().hex[:8]
 
     def table(
-        self, query: Query, where: Any, progress: Telling, shape: Shape | None = None
+        self,
+        query: Query,
+        where: Any,
+        progress: Telling,
+        shape: Shape | None = None,
+        cancel: Cancel | None = None,
     ) -> pd.DataFrame:
         """All rows of a search, within the refs of ``where`` if there are any."""
         steps = self._steps(query, where)
         with telling(progress, f"search {query.level}", unit="row") as tell:
-            return self._filled(query, self._pages(query, steps), tell, shape or _shape(query))
+            found = self._pages(query, steps, cancel)
+            return self._filled(query, found, tell, shape or _shape(query))
 
     def tables(
         self, query: Query, where: Any, shape: Shape | None = None
@@ -115,7 +121,7 @@ class Listing:
             query = replace(query, fields=tuple(attribute(name).tag for name in names))
         return steps(query, parents, self._source.abilities())
 
-    def _pages(self, query: Query, made: Steps) -> Iterator[Page]:
+    def _pages(self, query: Query, made: Steps, cancel: Cancel | None = None) -> Iterator[Page]:
         if "all" in query.fields and not self._source.abilities().search.all_fields:
             warn(
                 "The server does not know fields='all': it brings its usual attributes. Name the "
@@ -126,7 +132,7 @@ class Listing:
                 "Nothing that was asked for can be matched by the server: every row is fetched "
                 "and checked here. Add a filter that it can match, such as StudyDate."
             )
-        return pages(self._source, made, workers=self._workers)
+        return pages(self._source, made, workers=self._workers, cancel=cancel)
 
     def _filled(
         self, query: Query, found: Iterable[Page], tell: Tell, shape: Shape

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 import queue
 import threading
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 from dicomnb.errors import Cancelled
 
@@ -20,6 +21,7 @@ __all__ = ["Cancel", "closed_after", "side_by_side", "streams"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
 
 
 @contextlib.contextmanager
@@ -156,7 +158,7 @@ def _windowed(
             except StopIteration:
                 exhausted = True
                 break
-            waiting.append(executor.submit(function, item, cancel))
+            waiting.append(executor.submit(_here(function), item, cancel))
             running.add(waiting[-1])
         if not waiting:
             return
@@ -174,6 +176,12 @@ def _windowed(
             for future in done:
                 waiting.remove(future)
                 yield future.result()
+
+
+def _here(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The function as it would run here: who listens to warnings does so in threads as well."""
+    context = contextvars.copy_context()
+    return lambda *given, **named: context.run(function, *given, **named)
 
 
 class _End:
@@ -220,7 +228,7 @@ def streams(
         while True:
             for item in itertools.islice(left, 2 * workers - len(running)):
                 results: queue.Queue[Result | _End] = queue.Queue(ahead)
-                running.append(_Running(executor.submit(run, item, results), results))
+                running.append(_Running(executor.submit(_here(run), item, results), results))
             if not running:
                 return
             yield from _taken(running, inner)

@@ -276,7 +276,9 @@ class Retrieving(Connected):
                 file.write(data)
         return paths if len(paths) > 1 else path
 
-    def thumbnail(self, ref: Any, *, frame: int | None = None, size: int = 128) -> PIL.Image.Image:
+    def thumbnail(
+        self, ref: Any, *, frame: int | None = None, size: int = 128, cancel: Cancel | None = None
+    ) -> PIL.Image.Image:
         """A small picture of a study, series or instance, to tell it by.
 
         It is what the source keeps as a thumbnail (PS3.18 section 10.4.1.1.4); where it has
@@ -288,6 +290,7 @@ class Retrieving(Connected):
             frame: frame number from 1, of an instance; None leaves the choice to the source,
                 which mostly takes the middle or the first one.
             size: the longest side in pixels; smaller pictures are enlarged to it.
+            cancel: a `Cancel` that another thread may set.
 
         Returns:
             ``PIL.Image``, grey or RGB.
@@ -310,6 +313,7 @@ class Retrieving(Connected):
             size=size,
             habit=self._habit,
             limits=self.options.limits,
+            cancel=cancel,
         )
 
     def bulkdata(self, uri: str) -> bytes:

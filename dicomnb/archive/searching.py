@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from dicomnb.pool import Cancel
     from dicomnb.refs import Level
     from dicomnb.transfer.events import Telling
 
@@ -34,6 +35,7 @@ class Searching(Connected):
         matching: Mapping[Any, Any] | None = None,
         flatten: bool | str | Iterable[str] = False,
         progress: Telling = None,
+        cancel: Cancel | None = None,
         **filters: Any,
     ) -> pd.DataFrame:
         """Search for studies (PS3.18 section 10.6).
@@ -53,6 +55,7 @@ class Searching(Connected):
             flatten: True, or the sequences that become columns of their own, named by path:
                 of their attributes' types, or tuples where a row has several items.
             progress: True for a bar, or a function that is told a `Progress`.
+            cancel: a `Cancel` that another thread may set.
             **filters: keyword = value. A list means any of its values, a pair of
                 dates a range (None leaves it open), ``*`` and ``?`` stand for other characters.
                 Whether upper and lower case of a name differ is left to the server (PS3.4
@@ -64,6 +67,7 @@ class Searching(Connected):
 
         Raises:
             BadQuery: an unknown keyword or a value of the wrong kind; nothing was sent.
+            Cancelled: ``cancel`` was set.
 
         Example:
             >>> archive.studies(PatientName="Zhang*", StudyDate=("2023-01-01", None))
@@ -77,7 +81,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.table(query, where, progress, Shape.of(fields, flatten))
+        return self._listing.table(query, where, progress, Shape.of(fields, flatten), cancel)
 
     def series(
         self,
@@ -90,6 +94,7 @@ class Searching(Connected):
         matching: Mapping[Any, Any] | None = None,
         flatten: bool | str | Iterable[str] = False,
         progress: Telling = None,
+        cancel: Cancel | None = None,
         **filters: Any,
     ) -> pd.DataFrame:
         """Search for series, of ``where`` (studies) or of the whole archive; see `studies`.
@@ -105,7 +110,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.table(query, where, progress, Shape.of(fields, flatten))
+        return self._listing.table(query, where, progress, Shape.of(fields, flatten), cancel)
 
     def instances(
         self,
@@ -118,6 +123,7 @@ class Searching(Connected):
         matching: Mapping[Any, Any] | None = None,
         flatten: bool | str | Iterable[str] = False,
         progress: Telling = None,
+        cancel: Cancel | None = None,
         **filters: Any,
     ) -> pd.DataFrame:
         """Search for instances, of ``where`` (studies or series) or of all; see `studies`.
@@ -133,7 +139,7 @@ class Searching(Connected):
             limit=limit,
             offset=offset,
         )
-        return self._listing.table(query, where, progress, Shape.of(fields, flatten))
+        return self._listing.table(query, where, progress, Shape.of(fields, flatten), cancel)
 
     def pages(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import anywidget
 import traitlets
 
-from dicomnb.errors import Cancelled, DicomnbError
+from dicomnb.errors import Cancelled, DicomnbError, heard
 from dicomnb.widgets.background import Background
 from dicomnb.widgets.javascript import style
 
@@ -53,6 +53,7 @@ class Panel(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self._cancel: Cancel | None = None
+        self._latest: object = None
         self._background = Background(f"dicomnb-{type(self).__name__}", self._failed)
         self._is_made = True
         self.on_msg(self._receive)
@@ -112,35 +113,54 @@ class Panel(anywidget.AnyWidget):
 
         Args:
             label: what is being done, shown meanwhile.
-            work: what takes time; looks at the token it is given.
+            work: what takes time; looks at the token it is given. What it warns of is said.
             done: is given the result, on the loop.
             failed: is given the error, on the loop, `Cancelled` too; None has the panel say it.
         """
         self._say("info", "")
         self.busy = label
+        self._latest = this = object()
 
         def run(cancel: Cancel) -> None:
-            try:
-                result = work(cancel)
-            except Cancelled as error:
-                self._end(lambda error=error: self._stopped(error, failed))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
-                told = failed or self._failed
-                self._end(lambda error=error: told(error))  # type: ignore[misc]
-            else:
-                self._end(lambda: done(result))
+            with heard() as warnings:
+                try:
+                    cancel.check()
+                    result = work(cancel)
+                except Cancelled as error:
+                    self._end(this, lambda error=error: self._stopped(this, error, failed))  # type: ignore[misc]
+                except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
+                    told = failed or self._failed
+                    self._end(this, lambda error=error: told(error))  # type: ignore[misc]
+                else:
+                    self._end(this, lambda: self._finished(result, warnings, done))
 
         self._cancel = self._background.run(run)
 
-    def _end(self, then: Callable[[], None]) -> None:
+    def _end(self, this: object, then: Callable[[], None]) -> None:
         def ended() -> None:
-            self.busy = ""
+            # What was begun after it, having cancelled it, goes on.
+            if this is self._latest:
+                self.busy = ""
             then()
 
         self._background.tell(ended)
 
-    def _stopped(self, error: Cancelled, failed: Callable[[BaseException], None] | None) -> None:
-        self._say("info", "Cancelled.")
+    def _finished(
+        self, result: Result, warnings: list[str], done: Callable[[Result], None]
+    ) -> None:
+        if warnings:
+            self._warned(list(dict.fromkeys(warnings)))
+        done(result)
+
+    def _warned(self, warnings: list[str]) -> None:
+        """Say what dicomnb warned of during the work, before its result is handed over."""
+        self._say("warning", "\n".join(warnings))
+
+    def _stopped(
+        self, this: object, error: Cancelled, failed: Callable[[BaseException], None] | None
+    ) -> None:
+        if this is self._latest:
+            self._say("info", "Cancelled.")
         if failed is not None:
             failed(error)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dicomnb.errors import Cancelled
+from dicomnb.errors import Cancelled, DicomnbWarning, heard, warn
 from dicomnb.pool import Cancel, closed_after, side_by_side, streams
 
 
@@ -204,3 +204,19 @@ def test_cancelled_streams_stop() -> None:
     cancel.set()
     with pytest.raises(Cancelled):
         list(found)
+
+
+def test_who_listens_to_warnings_hears_those_of_the_threads() -> None:
+    def work(number: int, cancel: Cancel) -> None:
+        warn(f"{number} is odd")
+
+    def stream(number: int, cancel: Cancel) -> Iterator[int]:
+        work(number, cancel)
+        yield number
+
+    with heard() as words:
+        list(side_by_side(work, range(3), workers=2))
+        list(streams(stream, range(3, 5), workers=2))
+    assert sorted(words) == [f"{number} is odd" for number in range(5)]
+    with pytest.warns(DicomnbWarning, match="7 is odd"):
+        work(7, Cancel())

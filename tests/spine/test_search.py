@@ -9,12 +9,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from dicomnb.errors import BadQuery, DicomnbWarning
+from dicomnb.errors import BadQuery, Cancelled, DicomnbWarning
 from dicomnb.listing import Listing
 from dicomnb.pool import Cancel
 from dicomnb.query import Query, SearchAbilities, build, matches
 from dicomnb.refs import Ref
 from dicomnb.source import Abilities, Page
+from dicomnb.transfer.events import Progress
 
 ROWS = [
     {
@@ -207,3 +208,24 @@ def test_a_search_that_is_left_lets_go_of_its_connection() -> None:
 def test_mistakes_are_told_before_the_first_page() -> None:
     with pytest.raises(BadQuery):
         listing(Poor()).tables(build("study", {}), Ref("1.1", "1.1.1"))
+
+
+def test_a_search_stops_when_its_token_is_set() -> None:
+    class Endless(Poor):
+        def search(self, query: Query, *, cancel: Cancel | None = None) -> Iterator[Page]:
+            assert cancel is not None
+            while True:
+                cancel.check()
+                yield Page(json.dumps(ROWS[:7]).encode(), 7)
+
+    cancel = Cancel()
+    counts: list[int] = []
+
+    def tell(progress: Progress) -> None:
+        counts.append(progress.done)
+        if progress.done >= 21:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        listing(Endless()).table(build("series", {}), None, tell, cancel=cancel)
+    assert counts == [7, 14, 21]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from dicomnb.errors import BadQuery, NotFound
+from dicomnb.errors import BadQuery, NotFound, warn
 from dicomnb.pool import Cancel
 from dicomnb.transfer.events import Progress
 from dicomnb.widgets.panel import Panel
@@ -63,6 +64,15 @@ class Sample(Panel):
         self._begin("Working…", work, self.results.append)
 
 
+def until(happened: Callable[[], bool]) -> None:
+    """Until a thread has come so far; a minute at most."""
+    for _ in range(6000):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise AssertionError("It did not happen.")
+
+
 def test_work_goes_on_beside_and_comes_back() -> None:
     panel = Sample()
     panel._receive(panel, {"kind": "work"}, [])
@@ -82,6 +92,25 @@ def test_one_piece_of_work_is_cancelled_and_the_next_goes_on() -> None:
     panel.work()
     assert panel.wait().results == [7]
     assert panel.said == ("info", "")
+
+
+def test_what_is_begun_anew_goes_on_where_the_old_is_cancelled() -> None:
+    panel = Sample()
+    panel.work()
+    panel.cancel()
+    panel.work()
+    until(lambda: len(panel._background._told) > 0)
+    panel._background._deliver()
+    assert (panel.busy, panel.said) == ("Working…", ("info", ""))
+    panel.go.set()
+    assert panel.wait().results == [7]
+    assert panel.busy == ""
+
+
+def test_what_was_warned_of_is_said_by_the_panel() -> None:
+    panel = Sample()
+    panel._begin("Working…", lambda cancel: warn("Nothing bounds this."), lambda result: None)
+    assert panel.wait().said == ("warning", "Nothing bounds this.")
 
 
 @pytest.mark.parametrize(
