@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydicom.dataset import Dataset
 
+from dicomnb.errors import DecodeError, DicomnbError, GeometryError
 from dicomnb.refs import refs_of
 from dicomnb.volumes.volume import Volume
+from dicomnb.widgets.piling import pile_of
 from dicomnb.widgets.showing import Shown, shown_of
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from dicomnb.archive import Archive
     from dicomnb.pool import Cancel
+    from dicomnb.refs import Ref
 
 __all__ = ["loader_of"]
 
@@ -40,18 +43,42 @@ def loader_of(
 
     def load(cancel: Cancel) -> Shown:
         cancel.check()
-        ref = refs[0]
-        if len(refs) == 1 and ref.level == "series":
-            # A series of a single instance may be a film, or one image of any kind.
-            found = archive.instances(ref, limit=2)
-            if len(found) == 1:
-                return shown_of(archive.dataset(found.iloc[0]), window=window)
-        if len(refs) == 1 and ref.level == "instance":
-            return shown_of(archive.dataset(ref), window=window)
-        # What is not regular is shown all the same, and what is wrong with it stands beside it.
-        return shown_of(archive.volume(what, strict=False), window=window)
+        found = _volume(what, archive)
+        cancel.check()
+        if isinstance(found, Volume) and found.affine is not None and found.shape[-3] > 1:
+            return shown_of(found, window=window)
+        # A film, a single image of any kind, colour: what a volume cannot be, or is no better as.
+        instance = _only_instance(refs, archive)
+        cancel.check()
+        if instance is not None:
+            dataset = archive.dataset(instance)
+            if isinstance(found, DicomnbError) and not _has_pixels(dataset):
+                raise found
+            return shown_of(dataset, window=window)
+        if isinstance(found, Volume):
+            return shown_of(found, window=window)
+        return pile_of(what, archive, otherwise=found)
 
     return load
+
+
+def _volume(what: Any, archive: Archive) -> Volume | DicomnbError:
+    """The lazy volume, or why there is none.
+
+    What is not regular is shown all the same, and what is wrong with it stands beside it.
+    """
+    try:
+        return archive.volume(what, strict=False, lazy=True)
+    except (GeometryError, DecodeError) as error:
+        return error
+
+
+def _only_instance(refs: list[Ref], archive: Archive) -> Ref | None:
+    """The one instance that is meant, or None where there are several."""
+    if len(refs) != 1 or refs[0].level == "instance":
+        return refs[0] if len(refs) == 1 else None
+    found = archive.instances(refs[0], limit=2)
+    return refs_of(found.iloc[0])[0] if len(found) == 1 else None
 
 
 def _has_pixels(dataset: Dataset) -> bool:

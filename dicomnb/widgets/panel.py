@@ -19,9 +19,27 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.transfer.events import Progress
 
-__all__ = ["Panel"]
+__all__ = ["Held", "Panel"]
 
 Result = TypeVar("Result")
+
+
+class Held(traitlets.TraitType[Any, Any]):
+    """A trait of any object, which has changed when it is another one.
+
+    Other traits compare values, to which a table or a volume answers with an array, having
+    fetched all of a lazy one.
+    """
+
+    default_value = None
+    info_text = "any object"
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Keep it, and tell of it if it is another object."""
+        old = obj._trait_values.get(self.name, self.default_value)
+        obj._trait_values[self.name] = self._validate(obj, value)
+        if old is not value:
+            obj._notify_trait(self.name, old, value)
 
 
 class Panel(anywidget.AnyWidget):

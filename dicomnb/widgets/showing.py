@@ -9,13 +9,14 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from dicomnb.images.decode import decode
-from dicomnb.images.display import display, modality, window_of
+from dicomnb.images.display import display, is_inverse, modality, rescale_of, window_of
+from dicomnb.images.functional import functional
 from dicomnb.images.headers import numbers, text
 from dicomnb.images.pixels import PixelFormat
-from dicomnb.images.rescale import Rescale
 from dicomnb.images.windows import PRESETS, Window, choose, percentiles, windows_of
 from dicomnb.volumes.slices import units_of
 from dicomnb.volumes.volume import Volume
+from dicomnb.widgets.placing import affine_of, common_spacing, views_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ Array = np.ndarray[Any, Any]
 _WHOLE_BYTE = Window(127.5, 255.0, "full", "LINEAR_EXACT")
 _SENT = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 """Types that a browser has as well."""
+_WORKERS = 8
+"""Frames that are fetched or decoded side by side; a connection may allow fewer."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,18 @@ class Shown:
         window: shown at first.
         windows: offered by name.
         affine: (slice, row, column, 1) → LPS mm, or None.
+        affines: instead, of frames that have each a place of its own: one a frame, time after
+            time, (0, row, column, 1) → LPS mm, or None where it has none; empty otherwise.
         spacing: mm between rows and between columns, or None.
         units: of the values.
         title: shown over the picture; may name a patient, so it is sent, never kept.
         notes: what is to be known of the frames, such as a volume's report.
         inverted: whether low values are bright (MONOCHROME1).
-        times: what each time is called.
+        times: what each time is called, or nothing.
         frame_rate: frames a second that a cine is meant for, or None.
         is_in_memory: whether reading is free.
+        workers: how many frames are best read side by side.
+        what: the `Volume`, data set or array itself.
     """
 
     shape: tuple[int, int, int, int]
@@ -58,6 +65,7 @@ class Shown:
     window: Window = _WHOLE_BYTE
     windows: tuple[Window, ...] = ()
     affine: Array | None = None
+    affines: tuple[Array | None, ...] = ()
     spacing: tuple[float, float] | None = None
     units: str = ""
     title: str = ""
@@ -66,6 +74,8 @@ class Shown:
     times: tuple[str, ...] = ()
     frame_rate: float | None = None
     is_in_memory: bool = False
+    workers: int = 1
+    what: Any = None
 
     def frame(self, time: int, slice: int) -> Array:
         """The values of one frame as they are sent: contiguous and little endian."""
@@ -87,11 +97,11 @@ def shown_of(what: Any, *, window: Any = None) -> Shown:
         ValueError: there is no such window.
     """
     if isinstance(what, Volume):
-        return _of_volume(what, window)
+        return replace(_of_volume(what, window), what=what)
     if isinstance(what, Dataset):
-        return _of_dataset(what, window)
+        return replace(_of_dataset(what, window), what=what)
     if isinstance(what, np.ndarray):
-        return _of_array(what, window)
+        return replace(_of_array(what, window), what=what)
     raise TypeError(
         f"A {type(what).__name__} cannot be viewed: give a Volume, a pydicom data set with "
         "pixels, an array, or a row of a search with archive=."
@@ -156,45 +166,61 @@ def _of_volume(volume: Volume, window: Any) -> Shown:
         title=" · ".join(part for part in (volume.modality, volume.title) if part),
         notes=volume.report,
         inverted=volume.photometric == "MONOCHROME1",
+        times=_times(volume),
         is_in_memory=is_in_memory,
+        workers=1 if is_in_memory else _WORKERS,
     )
+
+
+def _times(volume: Volume) -> tuple[str, ...]:
+    """What each stack is called: ``EchoTime 4.6 ms``."""
+    if volume.axis is None:
+        return ()
+    axis = volume.axis
+    return tuple(f"{axis.keyword} {value:g} {axis.units}".rstrip() for value in axis.values)
 
 
 def _of_dataset(dataset: Dataset, window: Any) -> Shown:
     """The frames of a data set, each decoded when it is asked for."""
     pixels = PixelFormat.of(dataset)
     is_grey = pixels.samples == 1 and pixels.photometric != "PALETTE COLOR"
+    views, header, fault = views_of(dataset, pixels.frames)
 
     def read(_: int, slice: int) -> Array:
         stored = decode(dataset, slice + 1)[0]
         if is_grey:
-            return modality(stored, dataset, frame=slice + 1)
-        return display(dataset, stored, frame=slice + 1)
+            return modality(stored, header, frame=slice + 1)
+        return display(header, stored, frame=slice + 1)
 
-    middle = read(0, pixels.frames // 2)
-    parts = (text(dataset, "Modality"), text(dataset, "SeriesDescription"))
+    number = pixels.frames // 2 + 1
+    middle = read(0, number - 1)
+    affines = tuple(affine_of(view) for view in views)
+    parts = (text(header, "Modality"), text(header, "SeriesDescription"))
     shown = Shown(
         shape=(1, pixels.frames, pixels.rows, pixels.columns),
         read=read,
         dtype=_sent_as(middle.dtype),
         samples=1 if is_grey else 3,
-        spacing=_spacing(dataset),
+        spacing=common_spacing(views),
         title=" · ".join(part for part in parts if part),
-        frame_rate=_frame_rate(dataset),
-        affine=_affine(dataset) if pixels.frames == 1 else None,
+        notes=(fault,) if fault else (),
+        frame_rate=_frame_rate(header),
+        affine=affines[0] if pixels.frames == 1 else None,
+        affines=affines if pixels.frames > 1 and any(one is not None for one in affines) else (),
+        workers=_WORKERS if pixels.frames > 1 else 1,
     )
     if not is_grey:
         return shown
-    number = pixels.frames // 2 + 1
-    has_own = "PerFrameFunctionalGroupsSequence" in dataset
+    has_own = "PerFrameFunctionalGroupsSequence" in header
+    item = functional(header, "FrameVOILUTSequence", frame=number)
     return replace(
         shown,
         # Frames with rescales of their own may each need another type.
         dtype=np.result_type(shown.dtype, np.float32) if has_own else shown.dtype,
-        window=window_of(middle, dataset, window=window, frame=number),
-        windows=_named(windows_of(dataset), middle, text(dataset, "Modality")),
-        units=units_of(dataset, Rescale.of(dataset)),
-        inverted=pixels.photometric == "MONOCHROME1",
+        window=window_of(middle, header, window=window, frame=number),
+        windows=_named(windows_of(item or header), middle, text(header, "Modality")),
+        units=units_of(views[number - 1], rescale_of(header, frame=number)),
+        inverted=is_inverse(header),
     )
 
 
@@ -207,30 +233,6 @@ def _named(own: tuple[Window, ...], sample: Array, kind: str) -> tuple[Window, .
     presets = tuple(PRESETS.values()) if kind == "CT" else ()
     by_values = (percentiles(sample), percentiles(sample, 0, 100, name="full"))
     return (*named, *presets, *by_values)
-
-
-def _spacing(dataset: Dataset) -> tuple[float, float] | None:
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        pair = numbers(dataset, keyword, 2)
-        if pair and min(pair) > 0:
-            return (pair[0], pair[1])
-    return None
-
-
-def _affine(dataset: Dataset) -> Array | None:
-    """(0, row, column, 1) → LPS mm of a single image (PS3.3 C.7.6.2.1.1), or None."""
-    place = numbers(dataset, "ImagePositionPatient", 3)
-    directions = numbers(dataset, "ImageOrientationPatient", 6)
-    spacing = _spacing(dataset)
-    if place is None or directions is None or spacing is None:
-        return None
-    along_row, along_column = np.array(directions[:3]), np.array(directions[3:])
-    affine = np.eye(4)
-    affine[:3, 0] = np.cross(along_row, along_column)
-    affine[:3, 1] = along_column * spacing[0]
-    affine[:3, 2] = along_row * spacing[1]
-    affine[:3, 3] = place
-    return affine
 
 
 def _frame_rate(dataset: Dataset) -> float | None:

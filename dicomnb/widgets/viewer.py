@@ -8,21 +8,22 @@ import itertools
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import numpy as np
 import traitlets
 
-from dicomnb.errors import DicomnbError
+from dicomnb.errors import Cancelled, DicomnbError
 from dicomnb.images.windows import Window, choose
 from dicomnb.images.windows import window as windowed
-from dicomnb.widgets.background import Background
+from dicomnb.pool import side_by_side
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.loading import loader_of
 from dicomnb.widgets.measuring import completed
 from dicomnb.widgets.overlays import overlays_of
+from dicomnb.widgets.panel import Held, Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Self
 
     from dicomnb.archive import Archive
     from dicomnb.pool import Cancel
@@ -34,10 +35,12 @@ __all__ = ["Viewer"]
 PREVIEW_BYTES = 2 << 20
 """How much of a stack is sent at once, coarsely, before its slices come."""
 _COARSEST = 16
+_FRAME_RATE = 15.0
+"""Frames a second of a cine, where the file does not say."""
 _tickets = itertools.count(1)
 
 
-class Viewer(anywidget.AnyWidget):
+class Viewer(Panel):
     """Shows a volume, a series or an instance: scroll, window, zoom, measure.
 
     Slices are sent to the browser in blocks around the one in view and kept there, up to
@@ -47,7 +50,8 @@ class Viewer(anywidget.AnyWidget):
 
     Args:
         what: a `Volume` (three or four axes, lazy ones too), a ``pydicom.Dataset`` with
-            pixels, an array, or a row of a search with ``archive``.
+            pixels, an array, or a row of a search with ``archive``: a series is then fetched
+            slice by slice as it is looked at. None shows nothing yet, see `show`.
         archive: where to fetch a row of a search from.
         window: ``(center, width)``, the name of a preset or of one of the file's own windows,
             ``"auto"`` or ``"full"``; None takes the file's first.
@@ -57,6 +61,7 @@ class Viewer(anywidget.AnyWidget):
             nothing of what is shown is: no pixels, no names, no identifiers.
 
     Attributes:
+        what: the `Volume`, data set or array in view, None before there is one; may be set.
         slice: index of the slice in view, from 0; may be set.
         time: index of the time in view (of a fourth axis), from 0; may be set.
         window: (center, width) in the values' unit; may be set, to a preset's name as well.
@@ -68,11 +73,14 @@ class Viewer(anywidget.AnyWidget):
     Example:
         >>> viewer = Viewer(archive.volume(scan), window="lung")
         >>> viewer.measurements
+        >>> viewer.show(series.iloc[1], archive=archive)
     """
 
     _esm = module("viewer")
-    _css = style("viewer")
+    _css = style("panel", "viewer")
+    _title = "An interactive viewer"
 
+    what = Held()
     slice = traitlets.Int(0, min=0).tag(sync=True)
     time = traitlets.Int(0, min=0).tag(sync=True)
     window = traitlets.Any((127.5, 255.0)).tag(sync=True)
@@ -81,15 +89,12 @@ class Viewer(anywidget.AnyWidget):
     opacity = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
     measurements = traitlets.List(traitlets.Dict()).tag(sync=True)
     height = traitlets.Int(512, min=120).tag(sync=True)
-    frame_rate = traitlets.Float(15.0, min=0.1).tag(sync=True)
+    frame_rate = traitlets.Float(_FRAME_RATE, min=0.1).tag(sync=True)
     kept = traitlets.Unicode("").tag(sync=True)
-
-    _shows = False
-    """Whether it was made to its end: one that was refused is closed as well."""
 
     def __init__(
         self,
-        what: Any,
+        what: Any = None,
         *,
         archive: Archive | None = None,
         window: Any = None,
@@ -102,30 +107,45 @@ class Viewer(anywidget.AnyWidget):
         self._ticket = 0
         self._keep = keep
         self._broken = ""
-        load = loader_of(what, archive=archive, window=window)
+        load = None if what is None else loader_of(what, archive=archive, window=window)
         super().__init__(height=height)
-        self._background = Background("dicomnb-viewer", self._failed)
-        self._shows = True
-        self.on_msg(self._receive)
         self.observe(self._keep_picture, names=["slice", "time", "window", "inverted"])
-        if callable(load):
-            self._background.run(lambda cancel: self._load(load, overlay, cancel))
-        else:
-            self._show(load, overlays_of(overlay, load))
+        self.observe(lambda change: self._follow(change["new"]), names="what")
+        if load is not None:
+            self._take(load, overlay)
+
+    def show(
+        self, what: Any, *, archive: Archive | None = None, window: Any = None, overlay: Any = None
+    ) -> Self:
+        """Show something else in the place of what is in view; arguments as for a new viewer.
+
+        What is fetched is fetched beside the kernel (`wait` waits for it); until it is there,
+        what was in view stays. Measurements go.
+
+        Raises:
+            TypeError: it can be neither shown nor fetched.
+            RefError: a row without its UID, or several series.
+            ValueError: there is no such window, or an overlay has another shape.
+        """
+        load = loader_of(what, archive=archive, window=window)
+        self.cancel()
+        self._take(load, overlay)
+        return self
 
     # -- what the browser asks for ----------------------------------------------------------------
 
-    def _receive(self, _: Any, message: dict[str, Any], __: list[Any]) -> None:
-        if message.get("kind") == "hello":
-            self._tell_facts()
-        elif message.get("kind") == "want" and message.get("ticket") == self._ticket:
+    def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
+        return {"want": self._want}
+
+    def _want(self, message: dict[str, Any], _: Any) -> None:
+        ticket = message.get("ticket")
+        if ticket == self._ticket:
             wanted = [int(index) for index in message.get("frames", ())]
             self._background.run(lambda cancel: self._send_frames(wanted, cancel))
 
-    def _tell_facts(self) -> None:
-        if self._broken:
-            self.send({"kind": "broken", "words": self._broken})
-        if self._shown is None:
+    def _tell_state(self) -> None:
+        if self._shown is None or self._broken:
+            self.send({"kind": "broken" if self._broken else "nothing", "words": self._broken})
             return
         shown = self._shown
         preview = _preview(shown)
@@ -136,7 +156,8 @@ class Viewer(anywidget.AnyWidget):
             "samples": shown.samples,
             "type": shown.dtype.name,
             "spacing": shown.spacing,
-            "affine": None if shown.affine is None else shown.affine.tolist(),
+            "affine": _listed(shown.affine),
+            "affines": [_listed(affine) for affine in shown.affines],
             "units": shown.units,
             "title": "\n".join((shown.title, *shown.notes)).strip(),
             "inverted": shown.inverted,
@@ -154,21 +175,28 @@ class Viewer(anywidget.AnyWidget):
         if shown is None:
             return
         times, slices = shown.shape[:2]
-        read: list[int] = []
-        parts: list[bytes] = []
-        for index in (one for one in wanted if 0 <= one < times * slices):
-            cancel.check()
+
+        def read(index: int, inner: Cancel) -> tuple[int, bytes | str]:
+            inner.check()
             place = divmod(index, slices)
             try:
-                values = shown.frame(*place).tobytes()
+                return index, shown.frame(*place).tobytes()
             except (DicomnbError, OSError, MemoryError) as error:
-                words = f"Slice {place[1] + 1} could not be read. {error}"
-                self._tell({"kind": "failed", "frame": index, "ticket": ticket, "words": words})
+                return index, f"Slice {place[1] + 1} could not be read. {error}"
+
+        inside = [index for index in wanted if 0 <= index < times * slices]
+        workers = min(shown.workers, len(inside)) or 1
+        sent: list[int] = []
+        parts: list[bytes] = []
+        for index, values in side_by_side(read, inside, workers=workers, cancel=cancel):
+            if isinstance(values, str):
+                self._tell({"kind": "failed", "frame": index, "ticket": ticket, "words": values})
                 continue
-            read.append(index)
+            sent.append(index)
+            place = divmod(index, slices)
             parts += [values, *(overlay.frame(*place).tobytes() for overlay in overlays)]
-        if read:
-            self._tell({"kind": "frames", "frames": read, "ticket": ticket}, [b"".join(parts)])
+        if sent:
+            self._tell({"kind": "frames", "frames": sent, "ticket": ticket}, [b"".join(parts)])
 
     def _tell(self, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         """Send from the background, on the kernel's loop."""
@@ -176,44 +204,60 @@ class Viewer(anywidget.AnyWidget):
 
     # -- what is shown ----------------------------------------------------------------------------
 
-    def _load(self, load: Any, overlay: Any, cancel: Cancel) -> None:
-        shown = load(cancel)
-        overlays = overlays_of(overlay, shown)
-        self._background.tell(lambda: self._show(shown, overlays))
+    def _take(self, load: Shown | Callable[[Cancel], Shown], overlay: Any) -> None:
+        """Show this: now, or when it has been fetched."""
+        self._broken = ""
+        if not callable(load):
+            self._show(load, overlays_of(overlay, load))
+            return
+
+        def fetch(cancel: Cancel) -> tuple[Shown, list[Overlay]]:
+            shown = load(cancel)
+            cancel.check()
+            return shown, overlays_of(overlay, shown)
+
+        self._begin("Fetching…", fetch, lambda got: self._show(*got), failed=self._fail)
 
     def _show(self, shown: Shown, overlays: list[Overlay]) -> None:
+        is_first = self._shown is None
         self._shown, self._overlays, self._ticket = shown, overlays, next(_tickets)
         with self.hold_trait_notifications():
             is_film = shown.samples == 3 or shown.frame_rate is not None
+            self.what = shown.what
             self.slice = 0 if is_film else shown.shape[1] // 2
             self.time = 0
             self.window = (shown.window.center, shown.window.width)
             self.window_function = shown.window.function
-            self.frame_rate = shown.frame_rate or self.frame_rate
-            self.measurements = list(self.measurements)
-        self._tell_facts()
+            self.frame_rate = shown.frame_rate or _FRAME_RATE
+            self.inverted = self.inverted and is_first
+            self.measurements = list(self.measurements) if is_first else []
+        self._tell_state()
         self._keep_picture(None)
 
-    def _failed(self, error: BaseException) -> None:
-        self._broken = f"This cannot be shown. {type(error).__name__}: {error}"
-        self.send({"kind": "broken", "words": self._broken})
+    def _follow(self, what: Any) -> None:
+        """Show what was set from outside."""
+        if what is not None and (self._shown is None or what is not self._shown.what):
+            self.show(what)
 
-    def wait(self) -> Viewer:
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, Cancelled):
+            return
+        self._broken = f"This cannot be shown. {type(error).__name__}: {error}"
+        self._tell_state()
+
+    def _failed(self, error: BaseException) -> None:
+        self._fail(error)
+
+    def wait(self) -> Self:
         """Until what was given has been fetched; for scripts. A row is fetched beside the kernel.
 
         Raises:
             RuntimeError: it cannot be shown, with the reason.
         """
-        self._background.wait()
+        super().wait()
         if self._broken:
             raise RuntimeError(self._broken)
         return self
-
-    def close(self) -> None:
-        """Stop what is under way, and take the viewer from the page."""
-        if self._shows:
-            self._background.stop()
-        super().close()
 
     # -- what may be set --------------------------------------------------------------------------
 
@@ -299,20 +343,17 @@ class Viewer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         if self._shown is None:
-            return "<dicomnb Viewer: loading>"
+            return f"<dicomnb Viewer: {'loading' if self.busy else 'nothing yet'}>"
         times, slices, rows, columns = self._shown.shape
         stack = f"{slices} × {rows} × {columns}"
         return f"<dicomnb Viewer: {f'{times} × ' if times > 1 else ''}{stack}>"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            picture = f'<img src="{escape(self.kept)}" alt=""><br>' if self.kept else ""
-            words = "An interactive viewer. Run this cell in a live notebook to use it."
-            data["text/plain"] = repr(self)
-            data["text/html"] = f"{picture}{words}"
-        return bundle
+    def _static(self) -> str:
+        return f'<img src="{escape(self.kept)}" alt=""><br>' if self.kept else ""
+
+
+def _listed(affine: np.ndarray[Any, Any] | None) -> list[list[float]] | None:
+    return None if affine is None else affine.tolist()
 
 
 def _told(window: Window) -> dict[str, Any]:

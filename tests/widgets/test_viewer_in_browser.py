@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from playwright.sync_api import Page
 
+from dicomnb.images.display import modality
 from dicomnb.images.windows import window
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets import Viewer
-from tests.conftest import screenshots
+from tests.conftest import real_file, screenshots
 from tests.widgets.conftest import Bridge
 
 Array = np.ndarray[Any, Any]
@@ -140,6 +144,19 @@ def drag(page: Page, start: tuple[int, int], stop: tuple[int, int]) -> None:
     page.mouse.up()
 
 
+def source(panel: Any) -> str:
+    """The front end's modules, to try a function of theirs."""
+    return str(panel._esm).replace("export default", "const unused =")
+
+
+def hover(page: Page, row: float, column: float) -> None:
+    """Put the pointer on a pixel."""
+    box = page.locator(".dicomnb-canvas").bounding_box()
+    assert box
+    x, y = at(page, row, column)
+    page.mouse.move(box["x"] + x, box["y"] + y)
+
+
 def at(page: Page, row: float, column: float) -> tuple[int, int]:
     """Where on the canvas a pixel's centre is."""
     x, y = page.evaluate("([r, c]) => view.placing.toCanvas([r, c])", [row, column])
@@ -150,24 +167,39 @@ def test_the_value_and_the_position_under_the_cursor(bridge: Bridging, page: Pag
     array = noise("int16")
     shown = volume(array)
     bridge(Viewer(shown))
-    box = page.locator(".dicomnb-canvas").bounding_box()
-    assert box
-    x, y = at(page, 5, 9)
-    page.mouse.move(box["x"] + x, box["y"] + y)
+    hover(page, 5, 9)
     value, place, position = page.locator(".dicomnb-readout").inner_text().split("\n")
     assert value == f"{array[2, 5, 9]} HU".replace("-", "−")
     assert place == "row 5, column 9"
     x, y, z = shown.position(2, 5, 9)
     assert position == f"L {x:.1f}  P {y:.1f}  S {z:.1f} mm".replace("-", "−")
-    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    hover(page, -1, -1)
     assert page.locator(".dicomnb-readout").inner_text() == ""
 
 
 def test_letters_at_the_edges(bridge: Bridging, page: Page) -> None:
-    bridge(Viewer(volume(noise("int16"))))
-    source = Viewer._esm.replace("export default", "const unused =")
-    found = page.evaluate("(s) => eval(s + ';edges(view.facts.affine)')", source)
+    made = bridge(Viewer(volume(noise("int16"))))
+    found = page.evaluate("(s) => eval(s + ';edges(view.affine)')", source(made.panel))
     assert found == {"top": "A", "right": "L", "bottom": "P", "left": "R"}
+
+
+def test_each_frame_of_an_enhanced_image_has_its_own_place(bridge: Bridging, page: Page) -> None:
+    dataset = pydicom.dcmread(real_file("eCT_Supplemental.dcm"))
+    made = bridge(Viewer(dataset))
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for place, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        made.set("slice", place)
+        first = [float(one) for one in group.PlanePositionSequence[0].ImagePositionPatient]
+        along = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)
+        high, wide = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
+        x, y, z = np.array(first) + along[3:] * high * 20 + along[:3] * wide * 30
+        hover(page, 20, 30)
+        value, _, position = page.locator(".dicomnb-readout").inner_text().split("\n")
+        assert position == f"L {x:.1f}  P {y:.1f}  S {z:.1f} mm".replace("-", "−")
+        want = modality(dataset.pixel_array[place], dataset, frame=place + 1)[20, 30]
+        assert value == f"{want}".replace("-", "−")
+    found = page.evaluate("(s) => eval(s + ';edges(view.affine)')", source(made.panel))
+    assert found == {"top": "A", "right": "R", "bottom": "P", "left": "L"}  # seen from the head
 
 
 @pytest.mark.parametrize("kind", ["distance", "rectangle", "ellipse"])
@@ -236,11 +268,10 @@ def test_cine_shows_every_frame(bridge: Bridging, page: Page) -> None:
 
 def test_cache_is_bounded_and_fetches_what_is_near(bridge: Bridging, page: Page) -> None:
     array = noise("int16", (60, 16, 16))
-    source = Viewer._esm.replace("export default", "const unused =")
     held = page.evaluate(
-        """([source, count]) => {
+        """([source, length]) => {
             const Frames = eval(source + ';Frames');
-            const frames = new Frames(count, 512, 512 * 20);
+            const frames = new Frames(length, 512, 512 * 20);
             let asked = 0;
             const settle = (current, direction) => {
                 for (;;) {
@@ -256,7 +287,7 @@ def test_cache_is_bounded_and_fetches_what_is_near(bridge: Bridging, page: Page)
             settle(3, -1);
             return [first, [...frames.held.keys()].sort((a, b) => a - b), asked];
         }""",
-        [source, len(array)],
+        [source(Viewer), len(array)],
     )
     first, second, asked = held
     assert len(first) <= 20
@@ -349,3 +380,51 @@ def test_leaving_the_page_lets_go(bridge: Bridging, page: Page) -> None:
     bridge(Viewer(noise("int16")))
     page.evaluate("() => window.cleanup()")
     assert page.evaluate("() => Object.values(handlers).every((list) => list.length === 0)")
+
+
+def test_another_volume_takes_the_place_of_the_first(bridge: Bridging, page: Page) -> None:
+    first, second = noise("int16"), noise("uint16", (3, 20, 28))
+    made = bridge(Viewer(volume(first, title="first")))
+    made.panel.measurements = [{"kind": "distance", "points": [[0, 0], [3, 4]]}]
+    page.locator(".dicomnb-canvas").hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    gone = weakref.ref(first)
+    assert page.evaluate("() => view.view.zoom") > 1
+    del first
+    made.panel.show(volume(second, title="second"), window="full")
+    mirror(made)
+    gc.collect()
+    assert gone() is None
+    want = window(second[1], *made.panel.window, function=made.panel.window_function)
+    assert (picture(page)[..., 0] == want).all()
+    assert page.evaluate("() => [view.frames.count, view.view.zoom]") == [3, 1]
+    assert page.locator(".dicomnb-title").inner_text() == "CT · second"
+    assert made.panel.measurements == []
+
+
+def mirror(made: Bridge) -> None:
+    """Give the page what was changed in Python, as the widget's own channel does."""
+    for name in ("slice", "time", "window", "window_function", "measurements"):
+        made.set(name, getattr(made.panel, name))
+
+
+def test_with_nothing_to_show_it_says_so(bridge: Bridging, page: Page) -> None:
+    made = bridge(Viewer())
+    notice = page.locator(".dicomnb-notice")
+    assert notice.inner_text() == "Nothing is shown yet."
+    made.panel.show(noise("int16"))
+    mirror(made)
+    assert notice.is_hidden()
+
+
+def test_what_is_being_fetched_is_said_over_the_picture(bridge: Bridging, page: Page) -> None:
+    made = bridge(Viewer())
+    made.panel.busy = "Fetching…"
+    made.pump()
+    assert page.locator(".dicomnb-stage .dicomnb-doing").inner_text() == "Fetching…"
+    assert page.locator(".dicomnb-notice").is_hidden()
+    made.panel.busy = ""
+    made.pump()
+    assert page.locator(".dicomnb-notice").is_visible()

@@ -16,10 +16,12 @@ import pytest
 import traitlets
 from nbclient import NotebookClient
 from PIL import Image
+from pydicom import Dataset, dcmread
 
 import dicomnb as dn
 from dicomnb.errors import GeometryError, RefError
 from dicomnb.images.windows import window
+from dicomnb.volumes.lazy import LazyArray
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets import Viewer
 from dicomnb.widgets.background import Background
@@ -119,8 +121,6 @@ def test_a_series_is_fetched_beside_the_kernel(demo_folder: Path) -> None:
 
 
 def test_a_film_is_shown_from_its_first_frame_at_its_own_speed() -> None:
-    from pydicom import dcmread
-
     dataset = dcmread(real_file("examples_ybr_color.dcm"))
     viewer = Viewer(dataset)
     assert viewer._shown is not None
@@ -134,6 +134,133 @@ def test_what_cannot_be_fetched_is_told(demo_folder: Path) -> None:
     viewer = Viewer(dn.Ref("1.2.3", "1.2.3.4"), archive=archive)
     with pytest.raises(RuntimeError, match="NotFound"):
         viewer.wait()
+
+
+def test_an_archive_is_looked_at_slice_by_slice(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(archive.series(Modality="CT").iloc[0], archive=archive).wait()
+    assert isinstance(viewer.what.array, LazyArray)
+    # The one in view is needed for the window; nothing else was fetched.
+    assert viewer.what.array.bytes_kept == viewer.what.array[0].nbytes
+
+
+@pytest.mark.parametrize("modality", ["US", "SEG", "CR", "RTDOSE"])
+def test_whatever_has_pixels_is_shown(demo_folder: Path, modality: str) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(archive.series(Modality=modality, limit=1).iloc[0], archive=archive).wait()
+    assert viewer._shown is not None
+    assert viewer._shown.frame(0, 0).size > 0
+
+
+def test_what_has_no_pixels_says_so(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(archive.series(Modality="SR").iloc[0], archive=archive)
+    with pytest.raises(RuntimeError, match="has no pixels"):
+        viewer.wait()
+
+
+def test_captures_in_colour_are_a_pile(tmp_path: Path) -> None:
+    names = ["SC_rgb.dcm", "SC_rgb_2frame.dcm", "SC_rgb_rle_2frame.dcm"]
+    pictures = []
+    for number, name in enumerate(names, 1):
+        dataset = dcmread(real_file(name))
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.4"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{number}"
+        dataset.InstanceNumber = number
+        dataset.save_as(tmp_path / f"{number}.dcm")
+        pictures += list(archive_frames(dataset))
+    archive = dn.connect(tmp_path)
+    viewer = Viewer(archive.series().iloc[0], archive=archive).wait()
+    alike = [one for one in pictures if one.shape == pictures[1].shape]
+    assert viewer._shown is not None
+    assert viewer._shown.shape == (1, len(alike), *alike[0].shape[:2])
+    for place, picture in enumerate(alike):
+        assert (viewer._shown.frame(0, place) == picture).all()
+    assert (len(alike) < len(pictures)) == bool(viewer._shown.notes)
+
+
+def archive_frames(dataset: Dataset) -> list[np.ndarray[Any, Any]]:
+    array = dataset.pixel_array
+    return list(array) if array.ndim == 4 else [array]
+
+
+def test_the_file_says_what_its_values_are() -> None:
+    enhanced = Viewer(dcmread(real_file("eCT_Supplemental.dcm")))._shown
+    segments = Viewer(dcmread(real_file("liver.dcm")))._shown
+    grid = dcmread(real_file("rtdose.dcm"))
+    dose = Viewer(grid)._shown
+    plain = Viewer(dcmread(real_file("emri_small.dcm")))._shown
+    assert enhanced is not None
+    assert segments is not None
+    assert dose is not None
+    assert plain is not None
+    # RescaleType of this one is US, unspecified.
+    assert (enhanced.units, dose.units) == ("", "relative")
+    assert enhanced.spacing == pytest.approx((0.388672, 0.388672), rel=1e-4)
+    assert len(enhanced.affines) == 2
+    assert len(segments.affines) == 3
+    assert segments.spacing is not None
+    assert len(dose.affines) == 15
+    rise = [affine[2, 3] for affine in dose.affines if affine is not None]
+    assert np.diff(rise).tolist() == np.diff(grid.GridFrameOffsetVector).tolist()
+    assert (plain.affines, plain.spacing) == ((), None)
+
+
+def test_units_of_an_enhanced_image_are_those_of_its_groups(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    scan = archive.series(SeriesDescription="Thorax enhanced").iloc[0]
+    dataset = archive.dataset(archive.instances(scan).iloc[0])
+    shown, volume = Viewer(dataset)._shown, archive.volume(scan)
+    assert shown is not None
+    assert shown.units == volume.units == "HU"
+    assert shown.spacing == pytest.approx(volume.spacing[1:])
+    assert (shown.frame(0, 20) == dataset.pixel_array[20] - 1024.0).all()
+
+
+def test_damaged_functional_groups_cost_the_places_only() -> None:
+    dataset = dcmread(real_file("eCT_Supplemental.dcm"))
+    del dataset.PerFrameFunctionalGroupsSequence[1]
+    shown = Viewer(dataset)._shown
+    assert shown is not None
+    assert shown.affines == ()
+    assert "2 frames, but functional groups for 1" in shown.notes[0]
+    assert shown.frame(0, 0).size > 0
+
+
+def test_times_have_names(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    scan = archive.series(SeriesDescription="Perfusion DSC").iloc[0]
+    shown = Viewer(scan, archive=archive).wait()._shown
+    assert shown is not None
+    assert shown.times[:2] == ("TriggerTime 0 ms", "TriggerTime 1500 ms")
+
+
+def test_another_thing_may_be_set_and_is_told_of() -> None:
+    viewer = Viewer()
+    assert repr(viewer) == "<dicomnb Viewer: nothing yet>"
+    seen: list[Any] = []
+    viewer.observe(lambda change: seen.append(change["new"]), names="what")
+    first, second = noise(3, 8, 8), Volume(noise(5, 9, 9))
+    viewer.show(first)
+    viewer.what = second
+    assert seen[0] is first
+    assert seen[1] is second
+    assert (viewer.slice, repr(viewer)) == (2, "<dicomnb Viewer: 5 × 9 × 9>")
+    with pytest.raises(TypeError, match="cannot be viewed"):
+        viewer.show(np.zeros(3))
+    assert viewer._shown is not None
+    assert viewer._shown.what is second
+
+
+def test_only_the_last_thing_asked_for_is_shown(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    rows = archive.series(Modality="CT")
+    viewer = Viewer()
+    for number in range(3):
+        viewer.show(rows.iloc[number], archive=archive)
+    viewer.wait()
+    want = archive.volume(rows.iloc[2], lazy=True, strict=False)
+    assert list(viewer.what.slices["SOPInstanceUID"]) == list(want.slices["SOPInstanceUID"])
 
 
 def test_overlays_on_another_grid_are_refused() -> None:
@@ -177,7 +304,7 @@ def test_no_thread_stays_when_there_is_nothing_to_do() -> None:
     viewer = Viewer(noise(4, 8, 8))
     viewer._receive(viewer, {"kind": "want", "frames": [0], "ticket": viewer._ticket}, [])
     viewer._background.wait()
-    assert not [one for one in threading.enumerate() if one.name == "dicomnb-viewer"]
+    assert not [one for one in threading.enumerate() if one.name == "dicomnb-Viewer"]
 
 
 def test_background_tells_of_every_error() -> None:

@@ -15,7 +15,7 @@ export class Gestures {
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));
     canvas.addEventListener("pointercancel", () => { this.drag = view.draft = null; view.draw(); });
-    canvas.addEventListener("pointerleave", () => { view.cursor = null; view.tell(); });
+    canvas.addEventListener("pointerleave", () => { view.cursor = null; view.read(); });
     canvas.addEventListener("dblclick", () => { view.view = { ...FRESH }; view.draw(); });
     root.addEventListener("keydown", (event) => this.key(event));
   }
@@ -52,7 +52,7 @@ export class Gestures {
   move(event) {
     const { view } = this;
     view.cursor = [event.offsetX, event.offsetY];
-    if (!this.drag) { view.tell(); return; }
+    if (!this.drag) { view.read(); return; }
     const { tool, x, y, from, center, width } = this.drag;
     const [dx, dy] = [event.offsetX - x, event.offsetY - y];
     if (tool === "pan") view.view = { ...from, x: from.x + dx, y: from.y + dy };

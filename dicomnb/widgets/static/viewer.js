@@ -8,13 +8,15 @@ import { distance, region } from "./measures.js";
 import { FRESH, Placing, drawEdges, drawImage, drawMeasurement, drawScale } from "./drawing.js";
 import { Gestures } from "./gestures.js";
 import { element, fillPresets, slider, toolbar } from "./controls.js";
+import { Panel, action, shown } from "./panel.js";
 
 const CACHE_BYTES = 512 << 20;
+const NOTHING = "Nothing is shown yet.";
 
-class View {
-  constructor(model, root) {
-    this.model = model;
-    this.root = root;
+class View extends Panel {
+  // -- what stands on the page ---------------------------------------------------------------
+
+  build() {
     this.facts = null;
     this.frames = null;
     this.preview = null;
@@ -24,16 +26,6 @@ class View {
     this.draft = null;
     this.cursor = null;
     this.playing = null;
-    this.build();
-    this.listen();
-    this.gestures = new Gestures(this);
-    model.send({ kind: "hello" });
-    this.waiting = setTimeout(() => this.silence(), 4000);
-  }
-
-  // -- what stands on the page ---------------------------------------------------------------
-
-  build() {
     this.controls = toolbar({
       tool: (name) => this.choose(name),
       preset: (index) => this.preset(index),
@@ -48,10 +40,10 @@ class View {
       "aria-label": "Image. Up and down scroll, left and right change time, w p z d b e choose a tool.",
     });
     this.title = element("div", { class: "dicomnb-corner dicomnb-title" });
-    this.state = element("div", { class: "dicomnb-corner dicomnb-state" });
+    this.corner = element("div", { class: "dicomnb-corner dicomnb-state" });
     this.readout = element("div", { class: "dicomnb-corner dicomnb-readout" });
     this.notice = element("div", { class: "dicomnb-notice", role: "alert", hidden: true });
-    this.stage = element("div", { class: "dicomnb-stage" }, this.canvas, this.title, this.state, this.readout, this.notice);
+    this.stage = element("div", { class: "dicomnb-stage" }, this.canvas, this.title, this.corner, this.readout, this.notice, this.work);
     this.slices = slider("Slice", 0, (value) => this.go(value));
     this.times = slider("Time", 0, (value) => this.set("time", value));
     this.place = element("output", { class: "dicomnb-place", "aria-live": "polite" });
@@ -60,17 +52,18 @@ class View {
     this.sliceRow = element("div", { class: "dicomnb-slider" }, this.slices, this.place);
     this.spoken = element("div", { class: "dicomnb-spoken", "aria-live": "polite" });
     this.root.classList.add("dicomnb-viewer");
-    this.root.append(this.controls.bar, this.stage, this.sliceRow, this.timeRow, this.spoken);
+    this.body.append(this.controls.bar, this.stage, this.sliceRow, this.timeRow, this.spoken);
     this.picture = document.createElement("canvas");
     this.choose("window");
     this.say("Loading…");
+    this.listen();
+    this.gestures = new Gestures(this);
   }
 
   listen() {
     const on = (names, handler) => names.split(" ").forEach((name) => this.model.on(name, handler));
     this.handlers = [];
     const keep = (names, handler) => { on(names, handler); this.handlers.push([names, handler]); };
-    keep("msg:custom", (message, buffers) => this.receive(message, buffers || []));
     keep("change:slice change:time", () => { this.moved(); this.draw(); });
     keep("change:window change:window_function change:inverted", () => { this.colours = null; this.draw(); });
     keep("change:measurements change:opacity", () => this.draw());
@@ -80,8 +73,8 @@ class View {
   }
 
   end() {
-    this.stop();
-    clearTimeout(this.waiting);
+    super.end();
+    this.halt();
     this.sizes.disconnect();
     cancelAnimationFrame(this.drawing);
     for (const [names, handler] of this.handlers) names.split(" ").forEach((name) => this.model.off(name, handler));
@@ -89,7 +82,7 @@ class View {
 
   say(text, again) {
     this.notice.replaceChildren(element("span", {}, text));
-    if (again) this.notice.append(element("button", { type: "button", class: "dicomnb-again", onclick: again }, "Try again"));
+    if (again) this.notice.append(action("Try again", again, { class: "dicomnb-again" }));
     this.notice.hidden = !text;
   }
 
@@ -102,8 +95,7 @@ class View {
     } else {
       this.say("No answer from the kernel yet. It is busy, or the cell has to be run again.", () => {
         this.say("Loading…");
-        this.model.send({ kind: "hello" });
-        this.waiting = setTimeout(() => this.silence(), 4000);
+        this.hello();
       });
     }
   }
@@ -111,17 +103,39 @@ class View {
   // -- what the kernel sends -----------------------------------------------------------------
 
   receive(message, buffers) {
+    const isCurrent = this.facts && message.ticket === this.facts.ticket;
     if (message.kind === "facts") this.open(message, buffers);
-    else if (message.kind === "frames" && this.facts && message.ticket === this.facts.ticket) this.take(message, buffers);
-    else if (message.kind === "failed" && this.facts && message.ticket === this.facts.ticket) {
-      this.frames.fail(message.frame, message.words);
-      this.complain();
-      this.fetch();
-    } else if (message.kind === "broken") this.say(message.words, () => this.model.send({ kind: "hello" }));
+    else if (message.kind === "frames") { if (isCurrent) this.take(message, buffers); }
+    else if (message.kind === "failed") { if (isCurrent) this.fail(message); }
+    else if (message.kind === "broken") this.close(message.words, () => this.hello());
+    else if (message.kind === "nothing") this.close(NOTHING);
+    else super.receive(message, buffers);
+  }
+
+  fail(message) {
+    this.frames.fail(message.frame, message.words);
+    this.complain();
+    this.fetch();
+  }
+
+  // There is nothing to look at, or no longer.
+  close(words, again) {
+    clearTimeout(this.waiting);
+    this.empty = words === NOTHING;
+    this.say(this.busy && this.empty ? "" : words, again);
+  }
+
+  // What is being fetched is said over the picture, which stays until the next is there.
+  occupied(label) {
+    super.occupied(label);
+    this.busy = label;
+    if (this.empty) this.say(label ? "" : NOTHING);
   }
 
   open(facts, buffers) {
     clearTimeout(this.waiting);
+    this.empty = false;
+    if (!this.facts || this.facts.ticket !== facts.ticket) this.renew();
     this.facts = facts;
     [this.timeCount, this.sliceCount, this.rows, this.columns] = facts.shape;
     this.pixels = this.rows * this.columns;
@@ -149,6 +163,14 @@ class View {
     this.say("");
     this.resize();
     this.moved();
+  }
+
+  // Another thing is shown than before.
+  renew() {
+    this.halt();
+    this.view = { ...FRESH };
+    this.draft = this.gestures.drag = null;
+    this.direction = 1;
   }
 
   typed(view, offset, bytes) {
@@ -179,13 +201,18 @@ class View {
   fetch() {
     if (!this.frames) return;
     const wanted = this.frames.next(this.current, this.direction);
-    if (wanted.length) this.model.send({ kind: "want", frames: wanted, ticket: this.facts.ticket });
+    if (wanted.length) this.ask("want", { frames: wanted, ticket: this.facts.ticket });
   }
 
   // -- what is shown -------------------------------------------------------------------------
 
   get current() {
     return this.model.get("time") * this.sliceCount + this.model.get("slice");
+  }
+
+  // Where the frame in view lies, or null.
+  get affine() {
+    return this.facts.affines.length ? this.facts.affines[this.current] : this.facts.affine;
   }
 
   get window() {
@@ -222,7 +249,7 @@ class View {
     this.when.textContent = this.facts.times[time] || `${time + 1} / ${this.timeCount}`;
     this.complain();
     this.fetch();
-    this.tell();
+    this.read();
   }
 
   resize() {
@@ -247,15 +274,15 @@ class View {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.width, this.high);
-    const { spacing, affine, units } = this.facts;
+    const { spacing, units } = this.facts;
     this.placing = new Placing([this.rows, this.columns], spacing, this.width, this.high, this.view);
     const isWhole = this.compose();
     if (isWhole !== null) drawImage(context, this.picture, this.placing, [this.rows, this.columns]);
-    drawEdges(context, affine, this.width, this.high);
+    drawEdges(context, this.affine, this.width, this.high);
     drawScale(context, this.placing, spacing, this.width, this.high);
     for (const one of this.shown()) drawMeasurement(context, one, this.placing, units, spacing);
     this.told(isWhole);
-    this.tell();
+    this.read();
   }
 
   // Put the frame, or its preview, into the picture. Null where there is neither.
@@ -297,13 +324,13 @@ class View {
   told(isWhole) {
     const { center, width } = this.window;
     const text = this.facts.samples === 3 ? "" : `C ${+center.toPrecision(5)}  W ${+width.toPrecision(5)}`.replace("-", "−");
-    this.state.textContent = [text, isWhole ? "" : "loading…"].filter(Boolean).join(" · ");
+    this.corner.textContent = [text, isWhole ? "" : "loading…"].filter(Boolean).join(" · ");
     this.controls.invert.setAttribute("aria-pressed", this.model.get("inverted"));
     this.controls.opacity.value = Math.round(this.model.get("opacity") * 100);
   }
 
   // The value under the cursor, and where in the patient it is.
-  tell() {
+  read() {
     const frame = this.frames && this.frames.get(this.current);
     if (!this.cursor || !frame || !this.placing) { this.readout.textContent = ""; return; }
     const [row, column] = this.placing.toFrame(...this.cursor).map(Math.round);
@@ -311,8 +338,10 @@ class View {
     const at = (row * this.columns + column) * this.facts.samples;
     const value = [...frame.values.subarray(at, at + this.facts.samples)].map((one) => (Number.isInteger(one) ? one : +one.toPrecision(7))).join(" ");
     const lines = [`${value} ${this.facts.units}`.trim(), `row ${row}, column ${column}`];
-    if (this.facts.affine) {
-      const [x, y, z] = position(this.facts.affine, this.model.get("slice"), row, column);
+    if (this.affine) {
+      // The place of a frame of its own counts from that frame.
+      const slice = this.facts.affines.length ? 0 : this.model.get("slice");
+      const [x, y, z] = position(this.affine, slice, row, column);
       lines.push(`L ${x.toFixed(1)}  P ${y.toFixed(1)}  S ${z.toFixed(1)} mm`);
     }
     this.readout.textContent = lines.join("\n").replaceAll("-", "−");
@@ -348,7 +377,7 @@ class View {
     this.set("measurements", this.model.get("measurements").slice(0, -1));
   }
 
-  stop() {
+  halt() {
     cancelAnimationFrame(this.playing);
     this.playing = null;
     this.controls.play.setAttribute("aria-pressed", false);
@@ -357,7 +386,7 @@ class View {
   // Cine: through the times where there are several, else through the slices. What is not
   // there yet is waited for: no frame is left out.
   play() {
-    if (this.playing !== null) { this.stop(); return; }
+    if (this.playing !== null) { this.halt(); return; }
     this.controls.play.setAttribute("aria-pressed", true);
     const [name, count] = this.timeCount > 1 ? ["time", this.timeCount] : ["slice", this.sliceCount];
     this.direction = 1;
@@ -389,10 +418,4 @@ class View {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const view = new View(model, el);
-    el.dicomnbView = view;
-    return () => view.end();
-  },
-};
+export default shown(View, "Image viewer");
