@@ -282,7 +282,7 @@ def _names(value: object) -> str:
 
 
 def _day(value: object) -> str:
-    return value.date().isoformat() if isinstance(value, datetime) else ""
+    return cell_text(value)[:10]
 
 
 def _are_days(cells: pd.Series) -> bool:

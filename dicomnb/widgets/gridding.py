@@ -57,6 +57,7 @@ class Gridding:
         self._on_open = on_open
         self._lock = threading.RLock()
         self._turn = 0
+        self._table = 0
         self._feed = Feed(pd.DataFrame())
 
     @property
@@ -84,6 +85,8 @@ class Gridding:
         with self._lock:
             if keep:
                 feed.like(self._feed)
+            else:
+                self._table += 1
             self._feed = feed
         self.tell()
 
@@ -106,12 +109,16 @@ class Gridding:
 
     # -- what is asked ---------------------------------------------------------------------------
 
-    def _tell(self) -> None:
-        """The facts, and who is selected: one bit a row in the order shown, the highest first."""
+    def _tell(self, serial: object = None) -> None:
+        """The facts, and who is selected: one bit a row in the order shown, the highest first.
+
+        Args:
+            serial: of the choice that this answers; the view that made it shows it already.
+        """
         with self._lock:
             marks = np.packbits(self._feed.marks()).tobytes()
-            facts = {"kind": f"{self._name}-facts", "turn": self._turn, **self._feed.facts()}
-            self._send(facts, [marks])
+            told = {"turn": self._turn, "table": self._table, "serial": serial}
+            self._send({"kind": f"{self._name}-facts", **told, **self._feed.facts()}, [marks])
 
     def _rows(self, message: dict[str, Any]) -> None:
         with self._lock:
@@ -151,7 +158,7 @@ class Gridding:
             else:
                 to = message.get("to")
                 self._feed.select(int(message["at"]), to=None if to is None else int(to), how=how)
-            self._tell()
+            self._tell(message.get("serial"))
             selected = self._feed.selected
         if self._on_select is not None:
             self._on_select(selected)
