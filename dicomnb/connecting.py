@@ -10,9 +10,11 @@ from dicomnb.errors import NoDicom
 from dicomnb.options import Options
 
 if TYPE_CHECKING:
-    from dicomnb.source import Source
+    from collections.abc import Callable
 
-__all__ = ["connect"]
+    from dicomnb.pool import Cancel
+
+__all__ = ["connect", "prepared"]
 
 
 def connect(
@@ -56,11 +58,18 @@ def connect(
         ...     "https://dicom-medical-imaging.us-east-1.amazonaws.com/datastore/ID", auth=signing
         ... )
     """
+    return prepared(where, auth=auth, session=session, options=options)(None)
+
+
+def prepared(
+    where: Any, *, auth: Any = None, session: Any = None, options: Options | None = None
+) -> Callable[[Cancel | None], Archive]:
+    """What `connect` does, in two steps: a function that connects, and can be given up.
+
+    Nothing is asked of a server and no file is read before that function is called; what is
+    wrong with the arguments is raised here, and what makes the connection unsafe warned of.
+    """
     options = options or Options()
-    return Archive(_source(where, auth, session, options), options=options)
-
-
-def _source(where: Any, auth: Any, session: Any, options: Options) -> Source:
     if isinstance(where, str) and not _is_folder(where):
         from dicomnb.web.google_names import dicomweb_root
 
@@ -87,26 +96,36 @@ def _is_folder(where: str) -> bool:
         return False
 
 
-def _web(url: str, auth: Any, session: Any, options: Options) -> Source:
+def _web(url: str, auth: Any, session: Any, options: Options) -> Callable[[Cancel | None], Archive]:
     from dicomnb.web.client import WebSource
 
     source = WebSource(url, auth=auth, options=options, session=session)
-    try:
-        source.check()
-    except BaseException:
-        source.close()
-        raise
-    return source
+
+    def connected(cancel: Cancel | None) -> Archive:
+        try:
+            source.check(cancel=cancel)
+        except BaseException:
+            source.close()
+            raise
+        return Archive(source, options=options)
+
+    return connected
 
 
-def _folder(path: Path, auth: Any, session: Any, options: Options) -> Source:
-    from dicomnb.local.folder import FolderSource
-
+def _folder(
+    path: Path, auth: Any, session: Any, options: Options
+) -> Callable[[Cancel | None], Archive]:
     if auth is not None or session is not None:
         raise TypeError(f"{str(path)!r} is a folder: it takes neither auth= nor session=.")
-    if not path.is_dir():
-        raise NoDicom(
-            f"No folder {str(path)!r}. Give a folder, a URL with http:// or https://, or a "
-            "Google store as projects/…/locations/…/datasets/…/dicomStores/…"
-        )
-    return FolderSource(path, options=options)
+
+    def connected(cancel: Cancel | None) -> Archive:
+        from dicomnb.local.folder import FolderSource
+
+        if not path.is_dir():
+            raise NoDicom(
+                f"No folder {str(path)!r}. Give a folder, a URL with http:// or https://, or a "
+                "Google store as projects/…/locations/…/datasets/…/dicomStores/…"
+            )
+        return Archive(FolderSource(path, options=options, cancel=cancel), options=options)
+
+    return connected

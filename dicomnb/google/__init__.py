@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dicomnb.google.counting import metrics
 from dicomnb.google.deidentifying import configuration, deidentify
+from dicomnb.google.finding import locations, projects
 from dicomnb.google.managing import (
     create_dataset,
     create_store,
@@ -47,9 +48,11 @@ __all__ = [
     "export",
     "import_",
     "location",
+    "locations",
     "metrics",
     "operation",
     "operations",
+    "projects",
     "store",
     "stores",
 ]

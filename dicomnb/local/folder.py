@@ -7,7 +7,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicomnb.errors import BadQuery, LimitExceeded, NoDicom, NotFound, RefError, Unsupported
+from dicomnb.errors import (
+    BadQuery,
+    Cancelled,
+    LimitExceeded,
+    NoDicom,
+    NotFound,
+    RefError,
+    Unsupported,
+)
 from dicomnb.images.decode import decode_frame
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.local import storing
@@ -51,18 +59,26 @@ class FolderSource:
     Args:
         path: the folder.
         options: ``writable`` allows to store and delete; then the folder may be empty.
+        cancel: gives up reading the files; what was read is kept in the index.
 
     Raises:
         NoDicom: no such folder, or no DICOM in it.
+        Cancelled: ``cancel`` was set.
 
     Example:
         >>> FolderSource("scans").passed_over.counts
         {'not DICOM': 2}
     """
 
-    def __init__(self, path: str | Path, *, options: Options | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, options: Options | None = None, cancel: Cancel | None = None
+    ) -> None:
         self._prepare(Path(path), options or Options())
-        self.refresh()
+        try:
+            self.refresh(cancel=cancel)
+        except Cancelled:
+            self.close()
+            raise
         is_empty = self._index.read(
             lambda connection: connection.execute("SELECT 1 FROM instances").fetchone() is None
         )

@@ -79,22 +79,23 @@ class Connection:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r})"
 
-    def check(self) -> None:
+    def check(self, *, cancel: Cancel | None = None) -> None:
         """Make sure that a DICOMweb server is there, with one cheap search.
 
         Raises:
             ConnectionFailed: nobody answers.
             AuthError: the credentials are not taken.
             NotFound, ProtocolError: what answers is not DICOMweb.
+            Cancelled: ``cancel`` was set.
         """
         try:
-            server = self._knock(Query("study", limit=1))
+            server = self._knock(Query("study", limit=1), cancel)
         except BadQuery:
             # Some servers take no search without a filter. Orthanc's own API, beside its
             # DICOMweb root, comes here as well: its answer to this one is no DICOM JSON.
-            server = self._knock(_ONE_STUDY)
+            server = self._knock(_ONE_STUDY, cancel)
         if self._family is None:
-            name = families.by_server_header(server) or self._by_own_words() or "standard"
+            name = families.by_server_header(server) or self._by_own_words(cancel) or "standard"
             self._family = families.FAMILIES[name]
 
     def abilities(self) -> Abilities:
@@ -120,10 +121,10 @@ class Connection:
             self.check()
         return self._family or families.FAMILIES["standard"]
 
-    def _knock(self, query: Query) -> str | None:
+    def _knock(self, query: Query, cancel: Cancel | None) -> str | None:
         """Search once; the Server header of an answer that is DICOMweb's."""
         try:
-            with self._asked(query, None) as answer:
+            with self._asked(query, cancel) as answer:
                 self._rows(answer)
                 return answer.headers.get("Server")
         except (NotFound, ProtocolError) as error:
@@ -135,13 +136,14 @@ class Connection:
                 server_words=error.server_words or error.message,
             ) from None
 
-    def _by_own_words(self) -> str | None:
+    def _by_own_words(self, cancel: Cancel | None) -> str | None:
         """Whether it is Orthanc, which tells so beside its DICOMweb root."""
         path = families.orthanc_system(self._transport.base.path)
         if path is None:
             return None
         try:
-            with self._send("GET", path, {"Accept": "application/json"}) as answer:
+            headers = {"Accept": "application/json"}
+            with self._send("GET", path, headers, cancel=cancel) as answer:
                 said = msgspec.json.decode(answer.read(self._options.limits.error_bytes))
         except (DicomWebError, *NO_JSON):
             return None

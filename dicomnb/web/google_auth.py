@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dicomnb.options import Options
 
-__all__ = ["SCOPE", "Google"]
+__all__ = ["SCOPE", "Google", "credentials_in"]
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -62,6 +62,7 @@ class Google(Recipe):
     def __init__(self, what: Any) -> None:
         self._what = what
         self._credentials: Any = None
+        self._found_project: str | None = None
         self._request: Any = None
         self._options: Options | None = None
         self._lock = threading.Lock()
@@ -95,6 +96,22 @@ class Google(Recipe):
             if refused == f"Bearer {credentials.token}":
                 self._renew()
             return bool(credentials.token) and refused != f"Bearer {credentials.token}"
+
+    @property
+    def project(self) -> str | None:
+        """The project that the credentials belong to, where they or the machine tell."""
+        with self._lock:
+            told = getattr(self._loaded(), "project_id", None)
+        return self._found_project or (told if isinstance(told, str) else None) or None
+
+    @property
+    def identity(self) -> str | None:
+        """The e-mail address of the account, where the credentials tell it."""
+        with self._lock:
+            credentials = self._loaded()
+        names = ("service_account_email", "account")
+        found = (getattr(credentials, name, None) for name in names)
+        return next((one for one in found if isinstance(one, str) and "@" in one), None)
 
     def _loaded(self) -> Any:
         if self._credentials is None:
@@ -137,7 +154,7 @@ class Google(Recipe):
 
             colab.authenticate_user()
         quota = self._options.quota_project if self._options is not None else None
-        credentials, _ = google.auth.default(
+        credentials, self._found_project = google.auth.default(
             scopes=[SCOPE], request=self._request, quota_project_id=quota
         )
         return credentials
@@ -179,7 +196,16 @@ def _from_file(path: Path) -> Any:
         ValueError, KeyError: it holds nothing of the kind.
         AuthError: it is of a kind that is only used when the environment names it.
     """
-    info = json.loads(path.read_text(encoding="utf-8"))
+    return credentials_in(path.read_text(encoding="utf-8"))
+
+
+def credentials_in(text: str) -> Any:
+    """The credentials that the text of such a file holds.
+
+    Raises:
+        ValueError, KeyError, AuthError: see `_from_file`; neither quotes the text.
+    """
+    info = json.loads(text)
     kind = str(info.get("type")) if isinstance(info, dict) else ""
     if kind in _BY_ENVIRONMENT:
         raise AuthError(

@@ -16,6 +16,7 @@ from dicomnb.web.addresses import without_secrets
 __all__ = [
     "API_ROOT",
     "HOSTS",
+    "PROJECTS_ROOT",
     "Kind",
     "api_root_of",
     "dicomweb_root",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 API_ROOT = "https://healthcare.googleapis.com/v1"
+PROJECTS_ROOT = "https://cloudresourcemanager.googleapis.com/v1"
+"""Where projects are listed: not the API's own."""
 HOSTS = (".googleapis.com",)
 
 Kind = Literal["project", "location", "dataset", "store"]

@@ -6,18 +6,23 @@ travels as custom messages and never stands in a trait that a notebook would sav
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dicomnb.widgets.connecting import ConnectPanel
     from dicomnb.widgets.viewer import Viewer
 
-__all__ = ["Viewer"]
+__all__ = ["ConnectPanel", "Viewer"]
+
+_MODULES = {
+    "ConnectPanel": "dicomnb.widgets.connecting",
+    "Viewer": "dicomnb.widgets.viewer",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import a panel when it is first used; PEP 562."""
-    if name == "Viewer":
-        from dicomnb.widgets.viewer import Viewer
-
-        return Viewer
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'dicomnb.widgets' has no attribute {name!r}")

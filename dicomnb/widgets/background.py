@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dicomnb.errors import Cancelled
 from dicomnb.pool import Cancel
@@ -13,7 +14,9 @@ from dicomnb.pool import Cancel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Background"]
+__all__ = ["Background", "unless_cancelled"]
+
+Result = TypeVar("Result")
 
 
 class Background:
@@ -95,3 +98,48 @@ class Background:
 
     def _complain(self, error: BaseException) -> None:
         self.tell(lambda: self._failed(error))
+
+
+def unless_cancelled(
+    work: Callable[[], Result], cancel: Cancel, *, late: Callable[[Result], object] | None = None
+) -> Result:
+    """The result of work, or `Cancelled` as soon as that is asked for.
+
+    For what cannot be broken off from outside: looking up a host's name, a token server, a
+    folder on a drive that does not answer. Given up, it goes on to its end in a thread of its
+    own, and nobody waits for it.
+
+    Args:
+        work: what takes time.
+        cancel: gives up waiting.
+        late: is given a result that came when nobody waited any more, from that thread.
+    """
+    lock, ready = threading.Lock(), threading.Event()
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    is_given_up = False
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            errors.append(error)
+        else:
+            with lock:
+                if not is_given_up:
+                    results.append(result)
+            if not results and late is not None:
+                late(result)
+        ready.set()
+
+    forget = cancel.when_set(ready.set)
+    here = contextvars.copy_context()  # in which warnings are heard
+    threading.Thread(target=here.run, args=(run,), name="dicomnb-unbreakable", daemon=True).start()
+    ready.wait()
+    forget()
+    with lock:
+        is_given_up = not results
+    if results:
+        return results[0]
+    cancel.check()
+    raise errors.pop()

@@ -90,14 +90,20 @@ class Bridge:
     def _send(self, content: dict[str, Any], buffers: Any = None) -> None:
         self._told.put((json.loads(json.dumps(content)), [bytes(one) for one in buffers or ()]))
 
-    def pump(self, *, until: Callable[[], object] | None = None) -> None:
-        """Carry messages to and fro until there are none, and draw."""
+    def pump(self, *, until: Callable[[], object] | None = None, wait: bool = True) -> None:
+        """Carry messages to and fro until there are none, and draw.
+
+        Args:
+            until: what has to be true as well.
+            wait: whether to wait for the panel's work; False leaves it going on.
+        """
         for _ in range(1000):
             asked = self.page.evaluate("() => window.sent.splice(0)")
             for content, sent in asked:
                 buffers = [memoryview(base64.b64decode(one)) for one in sent]
                 self.panel._receive(self.panel, content, buffers)
-            self.panel._background.wait()
+            if wait:
+                self.panel._background.wait()
             moved = bool(asked)
             while not self._told.empty():
                 content, buffers = self._told.get()

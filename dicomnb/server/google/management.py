@@ -1,4 +1,4 @@
-"""Management calls: locations, datasets, DICOM stores and operations."""
+"""Management calls: projects, locations, datasets, DICOM stores and operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dicomnb.server.answers import Answer, Refused
 from dicomnb.server.google.calls import field
-from dicomnb.server.google.names import LOCATION, checked_id
+from dicomnb.server.google.names import LOCATION, PROJECT, checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +24,7 @@ __all__ = [
     "list_datasets",
     "list_locations",
     "list_operations",
+    "list_projects",
     "list_stores",
     "patch_dataset",
     "patch_store",
@@ -42,6 +43,12 @@ _STORE_FIELDS: Mapping[str, type] = {
 }
 _GIVEN_NAMES = frozenset({"name"})
 Item = TypeVar("Item")
+
+
+def list_projects(call: Call) -> Answer:
+    """The one project. Google's Resource Manager answers so, under another host."""
+    shown = {"projectId": PROJECT, "projectNumber": "1", "lifecycleState": "ACTIVE", "name": "Demo"}
+    return call.answer({"projects": [shown]})
 
 
 def list_locations(call: Call) -> Answer:

@@ -61,6 +61,7 @@ class WebRoute:
 
 
 MANAGEMENT: tuple[ManagementRoute, ...] = (
+    ManagementRoute("GET", "/projects", management.list_projects),
     ManagementRoute("GET", _LOCATIONS, management.list_locations),
     ManagementRoute("GET", _LOCATION, management.show_location),
     ManagementRoute("GET", f"{_LOCATION}/datasets", management.list_datasets),

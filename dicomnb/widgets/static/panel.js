@@ -42,7 +42,8 @@ export function field(label, input, hint) {
 }
 
 export function action(label, onclick, attributes = {}) {
-  return element("button", { type: "button", class: "dicomnb-action", onclick, ...attributes }, label);
+  // Its keys are its own: JupyterLab would take Enter for itself.
+  return element("button", { type: "button", class: "dicomnb-action", "data-lm-suppress-shortcuts": "true", onclick, ...attributes }, label);
 }
 
 // A subclass has `build()`, which fills `this.body`, and `show(state)`; other messages of the
