@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from dicomnb.volumes import exchange
+from dicomnb.volumes.niivue import to_niivue
 from dicomnb.volumes.placed import Placed
 
 __all__ = ["Handed"]
@@ -47,6 +48,32 @@ class Handed(Placed):
             ImportError: SimpleITK is not installed.
         """
         return exchange.to_sitk(self)
+
+    def to_niivue(
+        self, *, window: Any = None, height: int = 480, keep: bool = False, **options: Any
+    ) -> Any:
+        """An ``ipyniivue.NiiVue`` widget: three planes and a rendering, turned with the mouse.
+
+        It draws with WebGL in the browser, and is given the whole volume at once.
+
+        Args:
+            window: ``(center, width)``, the name of a preset or of one of the file's own
+                windows, ``"auto"`` or ``"full"``; None takes the file's first.
+            height: of the widget, in pixels of the page.
+            keep: whether the notebook may save the voxels with the widget. Otherwise they are
+                handed over when the widget is drawn, and taken out of what is saved when the
+                browser has them: after a reload of the page the cell is run again.
+            **options: ipyniivue's own, as ``slice_type=ipyniivue.SliceType.RENDER``.
+
+        Raises:
+            GeometryError: there is no affine.
+            ImportError: ipyniivue or nibabel is not installed.
+            ValueError: there is no such window.
+
+        Example:
+            >>> volume.to_niivue(window="bone")  # doctest: +SKIP
+        """
+        return to_niivue(self, window=window, height=height, keep=keep, options=options)
 
     @classmethod
     def from_xarray(cls, data: Any) -> Self:

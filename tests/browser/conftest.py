@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -23,6 +24,15 @@ TOKEN = "test-token"
 READY = """() => {
     const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel;
     return kernel && kernel.status === 'idle' && kernel.connectionStatus === 'connected';
+}"""
+ASK = """async (code) => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const kernel = panel.sessionContext.session.kernel;
+    const future = kernel.requestExecute({ code });
+    let text = '';
+    future.onIOPub = (message) => { text += message.content.text || ''; };
+    await future.done;
+    return text;
 }"""
 FAILED = (
     ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr'],"
@@ -44,6 +54,7 @@ def jupyterlab(home: Path, work: Path, theme: str) -> Iterator[str]:
     settings(home, "@jupyterlab/apputils-extension:notification", news)
     settings(home, "@jupyterlab/apputils-extension:themes", {"theme": theme})
     settings(home, "@jupyterlab/notebook-extension:tracker", {"windowingMode": "none"})
+    settings(home, "@jupyter-widgets/jupyterlab-manager:plugin", {"saveState": True})
     port = free_port()
     folders = {
         "JUPYTER_CONFIG_DIR": "config",
@@ -89,6 +100,42 @@ def wait_for(base: str, process: subprocess.Popen[bytes], log: Path) -> str:
         else:
             return base
     raise AssertionError(log.read_text()[-2000:])
+
+
+def ask(page: Page, expression: str) -> object:
+    """The value of an expression in the kernel."""
+    return json.loads(page.evaluate(ASK, f"import json; print(json.dumps({expression}))"))
+
+
+def until(page: Page, expression: str, wanted: Callable[[object], object]) -> object:
+    """Ask until the kernel has what the page has: the page is ahead."""
+    for _ in range(200):
+        value = ask(page, expression)
+        if wanted(value):
+            return value
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{expression} stayed {value!r}")
+
+
+def saved(page: Page, notebook: Path) -> str:
+    """What a notebook keeps when it is saved, with the state of its widgets; not its code."""
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    for _ in range(200):
+        kept = json.loads(notebook.read_text())
+        if "widgets" in kept["metadata"]:
+            for cell in kept["cells"]:
+                cell["source"] = ""
+            return json.dumps(kept, ensure_ascii=False)
+        page.wait_for_timeout(50)
+    raise AssertionError("The notebook was not saved with the state of its widgets.")
+
+
+def written(path: Path, cells: Sequence[str]) -> Path:
+    """A notebook of these cells."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    made = [nbformat.v4.new_code_cell(one) for one in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=made, metadata=kernel), path)
+    return path
 
 
 @pytest.fixture

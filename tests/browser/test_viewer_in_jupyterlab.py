@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.conftest import ASK, ask, until, written
 from tests.conftest import screenshots
 
 CELLS = [
@@ -18,41 +17,12 @@ CELLS = [
     "scan = archive.series(Modality='CT').iloc[0]",
     "viewer = dn.widgets.Viewer(scan, archive=archive, window='lung')\nviewer",
 ]
-ASK = """async (code) => {
-    const panel = window.jupyterapp.shell.currentWidget;
-    const kernel = panel.sessionContext.session.kernel;
-    const future = kernel.requestExecute({ code });
-    let text = '';
-    future.onIOPub = (message) => { text += message.content.text || ''; };
-    await future.done;
-    return text;
-}"""
 
 
 @pytest.fixture
 def notebook(tmp_path: Path, demo_folder: Path) -> Path:
-    path = tmp_path / "viewer.ipynb"
-    cells = [
-        nbformat.v4.new_code_cell(one.replace("FOLDER", repr(str(demo_folder)))) for one in CELLS
-    ]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
-    return path
-
-
-def ask(page: Page, expression: str) -> object:
-    """The value of an expression in the kernel."""
-    return json.loads(page.evaluate(ASK, f"import json; print(json.dumps({expression}))"))
-
-
-def until(page: Page, expression: str, wanted: Callable[[object], bool]) -> object:
-    """Ask until the kernel has what the page has: the page is ahead."""
-    for _ in range(100):
-        value = ask(page, expression)
-        if wanted(value):
-            return value
-        page.wait_for_timeout(50)
-    raise AssertionError(f"{expression} stayed {value!r}")
+    cells = [one.replace("FOLDER", repr(str(demo_folder))) for one in CELLS]
+    return written(tmp_path / "viewer.ipynb", cells)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
