@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.wire.storing import OutcomeName, Upload
 
-__all__ = ["TRASH", "delete", "store"]
+__all__ = ["TRASH", "cut", "delete", "store"]
 
 TRASH = ".dicomnb-trash"
 """Where deleted files go, below the folder; never indexed, as its name begins with a dot."""
@@ -95,13 +95,19 @@ def _fault(header: Header, upload: Upload, study: str | None) -> tuple[int, str]
         return _PROCESSING_FAILURE, (
             f"{upload.name}: it belongs to study {header.ref.study}, not to {study}."
         )
+    words = cut(header, upload)
+    return (_CANNOT_UNDERSTAND, f"{upload.name}: {words}") if words else None
+
+
+def cut(header: Header, upload: Upload) -> str:
+    """What an instance lacks at its end, in words; empty where it is whole."""
     if header.pixel_offset is not None and header.pixel_length not in (None, UNDEFINED):
         missing = header.pixel_offset + int(header.pixel_length or 0) - upload.length
         if missing > 0:
-            return _CANNOT_UNDERSTAND, f"{upload.name}: it is cut; {missing:,} bytes are missing."
+            return f"it is cut; {missing:,} bytes are missing."
     if header.pixel_length == UNDEFINED and not _is_closed(upload):
-        return _CANNOT_UNDERSTAND, f"{upload.name}: it is cut within its pixels."
-    return None
+        return "it is cut within its pixels."
+    return ""
 
 
 def _is_closed(upload: Upload) -> bool:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicomnb.widgets.connecting import ConnectPanel
+    from dicomnb.widgets.uploading import UploadPanel
     from dicomnb.widgets.viewer import Viewer
 
-__all__ = ["ConnectPanel", "Viewer"]
+__all__ = ["ConnectPanel", "UploadPanel", "Viewer"]
 
 _MODULES = {
     "ConnectPanel": "dicomnb.widgets.connecting",
+    "UploadPanel": "dicomnb.widgets.uploading",
     "Viewer": "dicomnb.widgets.viewer",
 }
 

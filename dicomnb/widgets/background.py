@@ -66,10 +66,11 @@ class Background:
             self._loop.call_soon_threadsafe(self._deliver)
 
     def wait(self) -> None:
-        """Until all work is done and told; blocks, so for scripts and tests."""
-        while (thread := self._thread) is not None:
-            thread.join()
-        self._deliver()
+        """Until all work is done and told, and what was begun by that; for scripts and tests."""
+        while self._thread is not None or self._told:
+            if (thread := self._thread) is not None:
+                thread.join()
+            self._deliver()
 
     def stop(self) -> None:
         """Give up what is being done, what waits, and what was not told yet."""

@@ -1,0 +1,386 @@
+"""`UploadPanel`: files from the browser or the kernel's machine, checked, sent, and told of."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from dicomnb.errors import Cancelled, DicomnbError
+from dicomnb.widgets.arriving import Arriving
+from dicomnb.widgets.finding import found_at
+from dicomnb.widgets.javascript import module, style
+from dicomnb.widgets.listed import FILTERS, Listed
+from dicomnb.widgets.sending import Sent, outcomes, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import Self
+
+    import pandas as pd
+
+    from dicomnb.archive import Archive
+    from dicomnb.pool import Cancel
+    from dicomnb.widgets.finding import Found
+
+__all__ = ["UploadPanel"]
+
+LIMIT_BYTES = 2_000_000_000
+_PAGE_ROWS = 100
+_MOST_STUDIES = 50
+_NO_ARCHIVE = "There is no archive to store in yet: connect to one, panel.archive = dn.connect(…)."
+
+
+class UploadPanel(Arriving):
+    """Stores files: chosen or dropped in the browser, or named by a path on the kernel's machine.
+
+    Each file is looked at before it is sent; what cannot be stored is left out, with the
+    reason. Files of the browser are kept in a private temporary folder of the kernel until
+    they are stored; the limit is told before they are chosen. Files on the kernel's machine
+    are sent from where they are. Pictures (JPEG, PNG, JPEG 2000) become instances of the
+    study that ``like`` names.
+
+    Args:
+        archive: where to store; a folder takes ``dn.Options(writable=True)``.
+        like: whose the pictures are: a data set, row or ref, as for ``archive.store_images``;
+            None leaves pictures out.
+        limit_bytes: what may come from browsers at a time, all files together.
+
+    Attributes:
+        archive: may be set.
+        like: may be set.
+        outcome: a DataFrame, one row a file that was sent, as ``archive.store`` returns it;
+            ``File`` is empty for files from the browser. A new one after each sending.
+        files: a DataFrame, one row a file on the list: its name, size in bytes, patient,
+            modality, state and reason.
+        code: the Python that stores the same.
+
+    Example:
+        >>> panel = UploadPanel(archive)
+        >>> panel.add("new_scans/").wait().store().wait().outcome
+    """
+
+    _esm = module("uploading")
+    _css = style("panel", "uploading")
+    _title = "An upload panel"
+
+    archive = traitlets.Any(None)
+    like = traitlets.Any(None)
+    outcome = traitlets.Any(None)
+
+    def __init__(
+        self,
+        archive: Archive | None = None,
+        *,
+        like: Any = None,
+        limit_bytes: int = LIMIT_BYTES,
+    ) -> None:
+        self._numbers = itertools.count(1)
+        self._cannot = _NO_ARCHIVE
+        self._paths: list[str] = []
+        self._is_sending = False
+        super().__init__(limit_bytes=limit_bytes)
+        self.outcome = outcomes([])
+        self.observe(self._archive_set, names="archive")
+        self.observe(self._like_set, names="like")
+        self.set_trait("archive", archive)
+        self.set_trait("like", like)
+
+    # -- what a script may do as well -------------------------------------------------------------
+
+    def add(self, path: str | Path) -> Self:
+        """List a file, a folder with all below it, or a glob, on the kernel's machine."""
+        self._paths.append(str(path))
+        self._begin("Looking…", lambda cancel: found_at(path, cancel), self._list)
+        return self
+
+    def store(self) -> Self:
+        """Send what can be sent and was not yet; `wait` waits for it."""
+        with self._lock:
+            files = self._sendable()
+        return self._begin_sending(files, "There is nothing to send.")
+
+    def retry(self) -> Self:
+        """Send once more what was not stored."""
+        with self._lock:
+            files = self._files.shown("not stored")
+        return self._begin_sending(files, "There is nothing that failed.")
+
+    def clear(self) -> Self:
+        """Take everything off the list, and remove what came from browsers."""
+        with self._lock:
+            self._stop_receiving()
+            self._files.clear()
+            self._spool.close()
+            self._paths.clear()
+            self.outcome = outcomes([])
+        self._say("info", "")
+        self._tell_state()
+        return self
+
+    def cancel(self) -> None:
+        """Give up what arrives or is being sent; what was stored by then stays stored."""
+        if not self._stop_receiving():
+            super().cancel()
+
+    @property
+    def files(self) -> pd.DataFrame:
+        """One row a file on the list."""
+        with self._lock:
+            return self._files.table()
+
+    @property
+    def code(self) -> str:
+        """The Python that stores the same."""
+        lines = [f"table = archive.store({path!r})" for path in self._paths]
+        with self._lock:
+            came = sum(one.path is None or one.is_copy for one in self._files)
+            pictures = [one for one in self._files.in_state("picture") if not one.is_copy]
+        if len(self._paths) > 1:
+            lines = [f"table = archive.store({self._paths!r})"]
+        if came:
+            lines.append(f"# {came:,} files came from a browser; here they would be named by path.")
+        if pictures:
+            names = [one.name for one in pictures]
+            lines.append(f"archive.store_images({names!r}, like=study)  # a row, data set or ref")
+        return "\n".join(lines)
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
+        return {
+            **super()._asked(),
+            "add": lambda message, _: self._add_asked(str(message["path"])),
+            "rows": self._rows_asked,
+            "store": lambda message, _: self._unless_closed(self.store),
+            "retry": lambda message, _: self._unless_closed(self.retry),
+            "clear": lambda message, _: self._unless_closed(self.clear),
+            "like": lambda message, _: self._like_asked(str(message["study"])),
+        }
+
+    def _closed(self) -> str:
+        if self._is_sending:
+            return "Files are being sent; wait until that is done, or cancel it."
+        return self._cannot
+
+    def _unless_closed(self, function: Callable[[], Any]) -> None:
+        if why := self._closed():
+            self._say("warning", why)
+        else:
+            function()
+
+    def _add_asked(self, path: str) -> None:
+        if not path.strip():
+            self._say("warning", "Give the path of a file or folder on the kernel's machine.")
+        else:
+            self._unless_closed(lambda: self.add(path.strip()))
+
+    def _rows_asked(self, message: dict[str, Any], _: Sequence[memoryview]) -> None:
+        with self._lock:
+            found = self._files.shown(message["which"])
+            first = max(min(int(message["first"]), (len(found) - 1) // _PAGE_ROWS * _PAGE_ROWS), 0)
+            rows = [_told(one) for one in found[first : first + _PAGE_ROWS]]
+        told = {"kind": "rows", "view": message["view"], "which": message["which"]}
+        self.send({**told, "first": first, "total": len(found), "rows": rows})
+
+    def _state(self) -> dict[str, Any]:
+        with self._lock:
+            shown = {which: self._files.shown(which) for which in FILTERS}
+            sendable = self._sendable()
+            return {
+                "archive": "" if self.archive is None else self.archive.source.address,
+                "cannot": self._cannot,
+                "sending": self._is_sending,
+                "limit": self._spool.limit_bytes,
+                "room": self._spool.room_bytes,
+                "free": self._spool.free_bytes,
+                "counts": {which: len(found) for which, found in shown.items()},
+                "sendable": len(sendable),
+                "bytes": sum(one.size for one in sendable),
+                "pictures": len(self._files.in_state("picture")),
+                "studies": self._studies(),
+                "like": self._like_shown(),
+                "code": self.code,
+            }
+
+    # -- archive, pictures ------------------------------------------------------------------------
+
+    def _archive_set(self, _: Any) -> None:
+        self.cancel()
+        with self._lock:
+            sent = [one.key for one in self._files if one.outcome is not None]
+            self._files.forget(sent)
+            self._spool.drop(sent)
+            self.outcome = outcomes([])
+        if self.archive is None:
+            self._cannot = _NO_ARCHIVE
+            self._tell_state()
+            return
+        self._cannot = "The archive has not said yet whether it can store."
+        archive = self.archive
+        self._begin("Asking what the archive can do…", lambda _: _why_not(archive), self._can)
+
+    def _can(self, why_not: str) -> None:
+        self._cannot = why_not
+        self._tell_state()
+
+    def _wants_pictures(self) -> bool:
+        return self.like is not None
+
+    def _like_set(self, _: Any) -> None:
+        with self._lock:
+            self._want()
+        self._tell_state()
+
+    def _like_asked(self, study: str) -> None:
+        """Pictures are to join a study that is on the list, or none."""
+        from pydicom import dcmread
+
+        if study == "given":
+            return
+        with self._lock:
+            whole = (one for one in self._files if one.found.kind == "instance" and one.path)
+            found = (one for one in whole if one.found.ref and one.found.ref.study == study)
+            one = next(found, None)
+        self.like = (
+            None if one is None else dcmread(one.path, stop_before_pixels=True)  # type: ignore[arg-type]
+        )
+
+    def _studies(self) -> list[dict[str, str]]:
+        """Studies on the list that pictures can join."""
+        found: dict[str, str] = {}
+        if self._files.in_state("picture"):
+            for one in self._files:
+                is_there = one.path is not None and one.found.kind == "instance"
+                if one.found.ref is not None and is_there:
+                    checked = one.found
+                    words = (checked.patient, checked.patient_id, checked.study_date)
+                    label = " · ".join(filter(None, (*words, checked.description)))
+                    found.setdefault(one.found.ref.study, label or one.found.ref.study)
+                if len(found) == _MOST_STUDIES:
+                    break
+        return [{"study": study, "label": label} for study, label in found.items()]
+
+    def _like_shown(self) -> str:
+        """Which of `_studies` pictures join; ``"given"`` for another one, ``""`` for none."""
+        if self.like is None:
+            return ""
+        known = {one["study"] for one in self._studies()}
+        study = getattr(self.like, "StudyInstanceUID", None)
+        return str(study) if isinstance(study, str) and study in known else "given"
+
+    # -- paths on the kernel's machine ------------------------------------------------------------
+
+    def _listed(self, path: Path) -> Listed:
+        size = path.stat().st_size if path.is_file() else 0
+        return Listed(f"path-{next(self._numbers)}", str(path), size, path=path)
+
+    def _list(self, found: Found) -> None:
+        with self._lock:
+            added = [self._files.add(self._listed(one)) for one in found.files]
+            for path in found.others:
+                left = self._files.add(self._listed(path))
+                left.state, left.words = "left out", left.words or "not DICOM"
+            self._check([one for one in added if one.state == "checking"])
+        self._tell_state()
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def _sendable(self) -> list[Listed]:
+        found = self._files.in_state("ready")
+        if self.like is not None:
+            pictures = self._files.in_state("picture")
+            found = found + [one for one in pictures if one.path is not None]
+        return found
+
+    def _begin_sending(self, files: list[Listed], nothing: str) -> Self:
+        if self._cannot and self.archive is None:
+            raise DicomnbError(self._cannot)
+        if not files:
+            self._say("info", nothing)
+            return self
+        archive, like = self.archive, self.like
+        total, size = len(files), sum(one.size for one in files)
+        self._is_sending = True
+
+        def work(cancel: Cancel) -> Sent:
+            def tell(done: int, moved: int, begun: float) -> None:
+                told = (done, total, min(moved, size), size, begun)
+                self._background.tell(lambda: self._tell_bytes(*told))
+
+            return send(archive, files, like=like, tell=tell, cancel=cancel)
+
+        count = f"{total:,} file{'s' if total > 1 else ''}"
+        self._begin(f"Sending {count}…", work, self._sent, failed=self._not_sent)
+        self._tell_state()
+        return self
+
+    def _not_sent(self, error: BaseException) -> None:
+        self._is_sending = False
+        self._failed(error)
+        self._tell_state()
+
+    def _sent(self, sent: Sent) -> None:
+        self._is_sending = False
+        with self._lock:
+            for key, row in sent.rows.items():
+                if key in self._files:
+                    one = self._files[key]
+                    one.outcome, one.state = row, "sent"
+                    if one.is_stored:
+                        self._spool.drop([key])
+                        one.path = None if one.is_copy else one.path
+            rows = [one.outcome for one in self._files if one.outcome is not None]
+            self.outcome = outcomes(rows)
+        stored = sum(self._files[key].is_stored for key in sent.rows if key in self._files)
+        self._say(*_summary(stored, len(sent.rows), sent.error))
+        self._tell_state()
+
+    def __repr__(self) -> str:
+        return f"<dicomnb UploadPanel: {len(self._files):,} files>"
+
+
+def _why_not(archive: Archive) -> str:
+    """Why an archive cannot be stored in, with a way forward; empty where it can."""
+    abilities = archive.source.abilities()
+    if abilities.stores:
+        return ""
+    address = archive.source.address
+    if abilities.family == "folder":
+        return (
+            f"The folder {address!r} is read-only. To store in it, connect with "
+            f"dn.connect({address!r}, options=dn.Options(writable=True))."
+        )
+    return f"The server {address} does not take new instances" + (
+        ": it is read-only. dn.serve(folder, writable=True) serves one that does."
+        if "read-only" in abilities.family
+        else ". Connect to one that does."
+    )
+
+
+def _summary(stored: int, total: int, error: Exception | None) -> tuple[str, str]:
+    """What is said at the end: level and words."""
+    words = f"{stored:,} of {total:,} stored."
+    again = " Retry failed sends the others once more." if stored < total else ""
+    if isinstance(error, Cancelled):
+        return "info", f"Cancelled. {words}{again}"
+    if error is not None:
+        name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
+        return "error", f"{name}{error}\n{words if total else ''}{again if total else ''}".strip()
+    return ("done", words) if stored == total else ("warning", f"{words}{again}")
+
+
+def _told(one: Listed) -> dict[str, Any]:
+    """A file as the page shows it."""
+    state, words = one.told
+    return {
+        "name": one.name,
+        "size": one.size,
+        "patient": one.found.patient,
+        "id": one.found.patient_id,
+        "modality": one.found.modality,
+        "state": state,
+        "words": words,
+    }

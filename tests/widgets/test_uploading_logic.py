@@ -1,0 +1,625 @@
+"""The upload panel without a browser: what is listed, left out, sent, retried, removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+
+import dicomnb as dn
+from dicomnb.errors import DiskFull
+from dicomnb.widgets import receiving
+from dicomnb.widgets.receiving import Spool, bytes_in_words
+from dicomnb.widgets.uploading import UploadPanel
+from tests.conftest import Orthanc, real_file
+
+CT = real_file("CT_small.dcm")
+NASTY = "<img src=x onerror=document.title=1>"
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> Path:
+    """Where copies go; a test sees what stays there."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> dn.Archive:
+    (tmp_path / "archive").mkdir()
+    return dn.connect(tmp_path / "archive", options=dn.Options(writable=True))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[dn.Archive]:
+    (tmp_path / "served").mkdir()
+    with dn.serve(tmp_path / "served", writable=True) as url:
+        yield dn.connect(url)
+
+
+def own_instance(path: Path, *, patient: str = "P1", **values: Any) -> Path:
+    """A file of an instance of its own."""
+    dataset = dcmread(CT)
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.PatientID = patient
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    return path
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Three instances, one of them twice, and what is lying about beside them."""
+    scans = tmp_path / "scans"
+    (scans / "deep" / "er").mkdir(parents=True)
+    for number in range(3):
+        own_instance(scans / "deep" / f"{number}.dcm")
+    shutil.copy(scans / "deep" / "1.dcm", scans / "deep" / "er" / "again.dcm")
+    (scans / "notes.txt").write_text("no DICOM")
+    (scans / "empty").touch()
+    (scans / "cut.dcm").write_bytes(CT.read_bytes()[:20_000])
+    Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(scans / "photo.jpg")
+    return scans
+
+
+class Talk:
+    """What a page would say to a panel, and what it hears."""
+
+    def __init__(self, panel: UploadPanel) -> None:
+        self.panel = panel
+        self.heard: list[dict[str, Any]] = []
+        panel.send = lambda content, buffers=None: self.heard.append(content)  # type: ignore[method-assign]
+
+    def say(self, kind: str, *buffers: bytes, **content: Any) -> None:
+        self.panel._receive(
+            self.panel, {"kind": kind, **content}, [memoryview(one) for one in buffers]
+        )
+
+    def offer(self, *files: tuple[str, str, bytes]) -> None:
+        """Files as key, name and bytes."""
+        told = [[key, name, len(data), 1.0, data[:132].hex(), ""] for key, name, data in files]
+        self.say("offer", files=told)
+
+    def wanted(self) -> list[list[Any]]:
+        return [file for one in self.heard if one["kind"] == "want" for file in one["files"]]
+
+    def bring(self, key: str, data: bytes, *, piece: int = 1 << 20) -> None:
+        """The pieces of a file, as a page sends them."""
+        for at in range(0, len(data), piece):
+            self.say("pieces", data[at : at + piece], sender="p", load=at, pieces=[[key, at]])
+        self.panel.wait()
+
+    def rows(self, which: str = "all") -> list[dict[str, Any]]:
+        self.say("rows", view="v", which=which, first=0)
+        return list(self.heard[-1]["rows"])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return next(one for one in reversed(self.heard) if one["kind"] == "state")
+
+
+# -- a path on the kernel's machine --------------------------------------------------------------
+
+
+def test_a_folder_is_listed_checked_and_sent(folder: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).add(scans).wait()
+    files = panel.files.set_index(panel.files["Name"].map(lambda name: Path(name).name))
+    assert files["State"].value_counts().to_dict() == {"ready": 3, "left out": 4, "picture": 1}
+    assert files.loc["again.dcm", "Reason"] == f"the same instance as {scans / 'deep' / '1.dcm'}"
+    assert "19,068 bytes are missing" in files.loc["cut.dcm", "Reason"]
+    assert files.loc["notes.txt", "Reason"] == files.loc["empty", "Reason"] == "not DICOM"
+    assert files.loc["0.dcm", "PatientID"] == "P1"
+    assert files.loc["0.dcm", "Modality"] == "CT"
+    assert files.loc["0.dcm", "Size"] == (scans / "deep" / "0.dcm").stat().st_size
+    assert panel.outcome.empty
+
+    panel.store().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored"] * 3
+    assert panel.said == ("done", "3 of 3 stored.")
+    assert set(folder.instances()["SOPInstanceUID"]) == set(panel.outcome["SOPInstanceUID"])
+    assert panel.outcome["File"].tolist() == panel.outcome["Name"].tolist()
+    assert panel.code.startswith(f"table = archive.store({str(scans)!r})")
+
+
+def test_what_a_path_cannot_mean_is_said(folder: dn.Archive, tmp_path: Path) -> None:
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.say("add", path=str(tmp_path / "nowhere"))
+    panel.wait()
+    assert panel.said[0] == "error"
+    assert "No file, folder or glob" in panel.said[1]
+    talk.say("add", path="  ")
+    assert panel.said == (
+        "warning",
+        "Give the path of a file or folder on the kernel's machine.",
+    )
+    (tmp_path / "junk").mkdir()
+    (tmp_path / "junk" / "a.txt").write_text("x")
+    talk.say("add", path=str(tmp_path / "junk"))
+    panel.wait()
+    assert "1 other files were passed over" in panel.said[1]
+
+
+def test_a_named_file_that_is_no_dicom_is_left_out_with_its_reason(
+    folder: dn.Archive, tmp_path: Path
+) -> None:
+    from pydicom.dataset import Dataset
+
+    bare = Dataset()
+    source = dcmread(CT)
+    bare.update({element.tag: element for element in source if element.tag.group < 0x7FE0})
+    path = tmp_path / "bare.dcm"
+    bare.save_as(path, implicit_vr=False, little_endian=True)
+    (tmp_path / "a.txt").write_text("text")
+    files = UploadPanel(folder).add(path).add(tmp_path / "a.txt").wait().files
+    assert files["State"].tolist() == ["left out"] * 2
+    assert "bare data set without preamble" in files["Reason"][0]
+    assert files["Reason"][1] == "not DICOM"
+
+
+def test_a_path_twice_and_a_glob_are_listed_once(folder: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).add(scans / "deep" / "0.dcm").wait()
+    panel.add(str(scans / "deep" / "*.dcm")).wait()
+    assert panel.files["State"].tolist() == ["ready", "left out", "ready", "ready"]
+    assert panel.files["Reason"][1] == "listed already"
+    assert panel.store().wait().outcome["Outcome"].tolist() == ["stored"] * 3
+
+
+# -- from a browser -------------------------------------------------------------------------------
+
+
+def test_a_file_comes_in_pieces_and_goes_when_it_is_stored(
+    server: dn.Archive, tmp_path: Path, own_temporary_folder: Path
+) -> None:
+    data = own_instance(tmp_path / "a.dcm").read_bytes()
+    panel = UploadPanel(server).wait()
+    talk = Talk(panel)
+    talk.offer(("k1", "../../../../etc/cron.d/x", data))
+    assert talk.wanted() == [["k1", 0]]
+    assert panel.busy == "Receiving 1 file…"
+    talk.bring("k1", data, piece=10_000)
+    (spool,) = own_temporary_folder.iterdir()
+    assert stat.S_IMODE(spool.stat().st_mode) == 0o700
+    kept = [one for one in spool.iterdir() if one.name != "in-use"]
+    assert [one.read_bytes() for one in kept] == [data]
+    assert [stat.S_IMODE(one.stat().st_mode) for one in spool.iterdir()] == [0o600, 0o600]
+    assert panel.busy == ""
+    assert panel.files["State"].tolist() == ["ready"]
+
+    panel.store().wait()
+    (row,) = panel.outcome.to_dict("records")
+    assert (row["Outcome"], row["Name"]) == ("stored", "../../../../etc/cron.d/x")
+    assert pd.isna(row["File"])
+    stored = server.datasets(panel.outcome[["StudyInstanceUID"]])
+    assert [one.SOPInstanceUID for one in stored] == [row["SOPInstanceUID"]]
+    assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_what_goes_beyond_the_limit_is_refused_before_it_travels(folder: dn.Archive) -> None:
+    data = CT.read_bytes()
+    panel = UploadPanel(folder, limit_bytes=len(data) + 1000).wait()
+    talk = Talk(panel)
+    talk.say("hello")
+    assert (talk.state["limit"], talk.state["room"]) == (len(data) + 1000, len(data) + 1000)
+    talk.offer(("a", "a.dcm", data), ("b", "b.dcm", data), ("c", "c.txt", b"x" * 500))
+    assert talk.wanted() == [["a", 0]]
+    assert panel.files["State"].tolist() == ["arriving", "left out", "left out"]
+    assert "too large: 39.2 kB, and 1.00 kB are left (of the limit)" in panel.files["Reason"][1]
+    assert panel.files["Reason"][2] == "not DICOM"
+    level, words = panel.said
+    assert level == "warning"
+    assert words.startswith("'b.dcm' left out, too large: 39.2 kB")
+    with pytest.raises(ValueError, match="limit_bytes"):
+        UploadPanel(folder, limit_bytes=0)
+
+
+def test_a_full_disk_bounds_what_is_taken(folder: dn.Archive, monkeypatch: Any) -> None:
+    usage = shutil.disk_usage("/")
+    free = receiving.RESERVE_BYTES + 1000
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", CT.read_bytes()))
+    assert talk.wanted() == []
+    assert "1.00 kB are left (free on the kernel's machine)" in panel.files["Reason"][0]
+
+
+def test_a_disk_that_fills_up_is_told(folder: dn.Archive, monkeypatch: Any) -> None:
+    def full(self: Spool, key: str, at: int, data: memoryview) -> bool:
+        raise DiskFull("The disk is full. Make room.")
+
+    monkeypatch.setattr(Spool, "write", full)
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", CT.read_bytes()))
+    talk.bring("a", CT.read_bytes())
+    assert panel.said == ("error", "The disk is full. Make room.")
+    assert panel.files["Reason"].tolist() == ["the disk is full"]
+    assert panel.busy == ""
+
+
+def test_pieces_again_are_passed_over_and_gaps_are_told(folder: dn.Archive) -> None:
+    data = CT.read_bytes()
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data), ("b", "b.dcm", b"".join([data, b"\0\0"])))
+    talk.say("pieces", data[:1000], sender="p", load=1, pieces=[["a", 0]])
+    talk.say("pieces", data[:1000], sender="p", load=1, pieces=[["a", 0]])
+    talk.say("pieces", data[1000:], data[5:9], sender="p", load=2, pieces=[["a", 1000], ["b", 5]])
+    panel.wait()
+    assert panel.files["State"].tolist() == ["ready", "left out"]
+    assert "a piece of it was lost" in panel.files["Reason"][1]
+    assert panel._spool.path("a").read_bytes() == data
+    assert [one["load"] for one in talk.heard if one["kind"] == "got"] == [1, 1, 2]
+
+
+def test_the_same_file_again_does_not_travel(folder: dn.Archive) -> None:
+    data = CT.read_bytes()
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data))
+    talk.bring("a", data)
+    talk.offer(("b", "a.dcm", data))
+    assert talk.wanted() == [["a", 0]]
+    assert panel.files["Reason"][1] == "listed already"
+
+
+def test_cancel_while_files_arrive(folder: dn.Archive, own_temporary_folder: Path) -> None:
+    data = CT.read_bytes()
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data))
+    talk.say("pieces", data[:9], sender="p", load=1, pieces=[["a", 0]])
+    talk.say("cancel")
+    assert (panel.busy, panel.said) == ("", ("info", "Cancelled; 1 files did not arrive."))
+    assert {"kind": "drop", "keys": ["a"]} in talk.heard
+    assert list(own_temporary_folder.iterdir()) == []
+    talk.say("pieces", data[9:], sender="p", load=2, pieces=[["a", 9]])  # was on its way
+    assert panel.wait().files["State"].tolist() == ["left out"]
+    talk.offer(("b", "a.dcm", data))  # may be chosen again
+    assert talk.wanted()[-1] == ["b", 0]
+
+
+def test_a_page_that_goes_takes_its_files_along(
+    folder: dn.Archive, own_temporary_folder: Path
+) -> None:
+    data = CT.read_bytes()
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data), ("b", "b.dcm", data + b"\0\0"))
+    talk.bring("a", data)
+    talk.say("pieces", data[:9], sender="p", load=1, pieces=[["b", 0]])
+    talk.say("gone", keys=["a", "b"])
+    assert panel.files["State"].tolist() == ["ready", "left out"]
+    assert "its page was closed" in panel.files["Reason"][1]
+    assert panel.busy == ""
+    panel.clear()
+    assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_a_page_that_is_silent_is_asked_and_given_up(
+    folder: dn.Archive, own_temporary_folder: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(UploadPanel, "patience_seconds", 0.05)
+    data = CT.read_bytes()
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data), ("b", "b.dcm", data + b"\0\0"))
+    talk.say("pieces", data[:9], sender="p", load=1, pieces=[["a", 0]])
+
+    def until(found: Any) -> None:
+        for _ in range(400):
+            panel.wait()
+            if found():
+                return
+            time.sleep(0.02)
+        raise AssertionError(talk.heard)
+
+    until(lambda: {"kind": "roll"} in talk.heard)
+    talk.say("here", keys=["a"])
+    # It goes on from what has come; what no page has is left out.
+    assert talk.heard[-1] == {"kind": "want", "files": [["a", 9]], "again": True}
+    until(lambda: panel.files["State"].tolist() == ["arriving", "left out"])
+    talk.say("pieces", data[9:], sender="p", load=2, pieces=[["a", 9]])
+    until(lambda: panel.files["State"].tolist() == ["ready", "left out"])
+    panel.close()
+    assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_what_the_browser_cannot_read_is_told(folder: dn.Archive) -> None:
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.say("offer", files=[["a", "a.dcm", 5, 1.0, "", "it was removed"]])
+    talk.offer(("b", "b.dcm", CT.read_bytes()))
+    talk.say("unreadable", key="b", words="it was changed")
+    assert panel.files["Reason"].tolist() == [
+        "cannot be read: it was removed",
+        "cannot be read: it was changed",
+    ]
+    assert panel.busy == ""
+
+
+def test_copies_go_with_the_panel_and_with_the_process(
+    folder: dn.Archive, own_temporary_folder: Path
+) -> None:
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", CT.read_bytes()))
+    assert len(list(own_temporary_folder.iterdir())) == 1
+    panel.close()
+    assert list(own_temporary_folder.iterdir()) == []
+
+    code = (
+        "import sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "from dicomnb.widgets.receiving import Spool\n"
+        "spool = Spool(10**9); spool.begin('a', 4); spool.write('a', 0, memoryview(b'abcd'))\n"
+        "print(spool.path('a').read_bytes(), flush=True)\n"
+    )
+    run = [sys.executable, "-c"]
+    told = subprocess.run(
+        [*run, code, own_temporary_folder], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "b'abcd'\n"
+    assert list(own_temporary_folder.iterdir()) == []
+    killed = subprocess.run(
+        [*run, code + "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+         own_temporary_folder], capture_output=True, check=False
+    )  # fmt: skip
+    assert killed.returncode == -9
+    (left,) = own_temporary_folder.iterdir()
+    # A process that was killed cannot tidy up: the next one does, once nobody holds the lock.
+    os.utime(left / "in-use", (1, 1))
+    spool = Spool(100)
+    spool.begin("a", 4)
+    assert not left.exists()
+    (own,) = own_temporary_folder.iterdir()
+    os.utime(own / "in-use", (1, 1))
+    other = Spool(100)
+    other.begin("b", 4)
+    assert own.exists()
+    spool.close()
+    other.close()
+
+
+# -- outcomes ----------------------------------------------------------------------------------
+
+
+def test_outcomes_are_told_apart(server: dn.Archive, tmp_path: Path) -> None:
+    first = own_instance(tmp_path / "first.dcm")
+    other = own_instance(tmp_path / "other.dcm")
+    changed = dcmread(first)
+    changed.PatientID = NASTY
+    server.store([first, other])
+    changed.save_as(tmp_path / "first.dcm")
+    new = own_instance(tmp_path / "new.dcm", patient=NASTY)
+    panel = UploadPanel(server)
+    talk = Talk(panel)
+    for path in (first, other, new):
+        panel.add(path)
+    outcome = panel.wait().store().wait().outcome
+    assert outcome["Outcome"].tolist() == ["conflict", "already there", "stored"]
+    assert panel.said == ("warning", "2 of 3 stored. Retry failed sends the others once more.")
+    assert [one["state"] for one in talk.rows("not stored")] == ["conflict"]
+    assert talk.rows("stored")[1]["id"] == NASTY
+    server.delete(panel.outcome.iloc[0])
+    panel.retry().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored", "already there", "stored"]
+    assert panel.said == ("done", "1 of 1 stored.")
+
+
+def test_a_file_that_changes_or_vanishes_costs_its_row(folder: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).add(scans / "deep" / "*.dcm").wait()
+    (scans / "deep" / "0.dcm").unlink()
+    (scans / "deep" / "1.dcm").write_text("now it is text")
+    outcome = panel.store().wait().outcome
+    assert outcome["Outcome"].tolist() == ["failed", "failed", "stored"]
+    assert "No such file" in outcome["Reason"][0]
+    assert "DICM" in outcome["Reason"][1] or "not DICOM" in outcome["Reason"][1]
+    shutil.copy(scans / "deep" / "er" / "again.dcm", scans / "deep" / "1.dcm")
+    outcome = panel.retry().wait().outcome
+    assert outcome["Outcome"].tolist() == ["failed", "stored", "stored"]
+
+
+def test_a_server_that_fails_is_retried(server: dn.Archive, scans: Path, monkeypatch: Any) -> None:
+    store, answers = server.source.store, [dn.ServerError("It broke.", status=503)]
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if answers:
+            raise answers.pop()
+        return store(*arguments, **options)
+
+    monkeypatch.setattr(server.source, "store", failing)
+    panel = UploadPanel(server).add(scans).wait().store().wait()
+    assert panel.outcome["Outcome"].tolist() == ["failed"] * 3
+    assert panel.said[0] == "error"
+    assert panel.said[1].startswith("It broke. (HTTP 503)")
+    assert panel.said[1].endswith("0 of 3 stored. Retry failed sends the others once more.")
+    panel.retry().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored"] * 3
+
+
+def test_cancel_keeps_the_outcomes_so_far(tmp_path: Path, folder: dn.Archive) -> None:
+    scans = tmp_path / "many"
+    scans.mkdir()
+    for number in range(120):
+        own_instance(scans / f"{number:03}.dcm")
+    archive = dn.connect(folder.source.address, options=dn.Options(writable=True, workers=1))
+    panel = UploadPanel(archive).add(scans).wait()
+    store = archive.source.store
+
+    def cancelling(*arguments: Any, **options: Any) -> Any:
+        panel.cancel()
+        return store(*arguments[:1], **{**options, "cancel": None})
+
+    archive.source.store = cancelling  # type: ignore[method-assign]
+    panel.store().wait()
+    counts = panel.outcome["Outcome"].value_counts()
+    assert counts.to_dict() == {"stored": 50, "failed": 70}
+    assert panel.said[1].startswith("Cancelled. 50 of 120 stored.")
+    del archive.source.store
+    panel.retry().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored"] * 120
+    assert len(folder.source.abilities().deletes) == 3
+
+
+def test_a_new_archive_begins_anew(folder: dn.Archive, server: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).add(scans / "deep" / "0.dcm").wait().store().wait()
+    panel.add(scans / "deep" / "1.dcm").wait()
+    panel.archive = server
+    panel.wait()
+    assert panel.outcome.empty
+    assert panel.files["State"].tolist() == ["ready"]
+    assert panel.store().wait().outcome["Outcome"].tolist() == ["stored"]
+    assert len(server.instances()) == len(folder.instances()) == 1
+
+
+def test_read_only_places_say_so_up_front(scans: Path) -> None:
+    panel = UploadPanel(dn.connect(scans)).wait()
+    talk = Talk(panel)
+    talk.say("hello")
+    assert "writable=True" in talk.state["cannot"]
+    talk.say("store")
+    assert panel.said[0] == "warning"
+    talk.offer(("a", "a.dcm", CT.read_bytes()))
+    talk.say("add", path=str(scans))
+    assert len(panel.wait().files) == 0
+    with dn.serve(scans) as url:
+        panel.archive = dn.connect(url)
+        assert "read-only" in panel.wait()._cannot
+    panel.archive = None
+    assert "connect to one" in panel._cannot
+    with pytest.raises(dn.DicomnbError, match="no archive"):
+        panel.store()
+
+
+# -- pictures ------------------------------------------------------------------------------------
+
+
+def test_pictures_join_the_study_that_is_chosen(server: dn.Archive, scans: Path) -> None:
+    (scans / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
+    panel = UploadPanel(server).add(scans).wait()
+    talk = Talk(panel)
+    talk.say("hello")
+    assert talk.state["pictures"] == 2
+    assert talk.state["sendable"] == 3
+    (study,) = talk.state["studies"]
+    assert study["label"].startswith("CompressedSamples^CT1 · P1 · 20040119")
+    talk.say("like", study=study["study"])
+    assert talk.state["sendable"] == 5
+    assert talk.state["like"] == study["study"]
+    panel.store().wait()
+    outcome = panel.outcome.set_index(panel.outcome["Name"].map(lambda name: Path(name).name))
+    assert outcome["Outcome"].to_dict() == {
+        **dict.fromkeys(["0.dcm", "1.dcm", "2.dcm", "photo.jpg"], "stored"),
+        "bad.jpg": "failed",
+    }
+    assert set(outcome["StudyInstanceUID"]) == {study["study"]}
+    made = server.dataset(outcome.loc["photo.jpg"])
+    assert (made.PatientID, made.LossyImageCompression) == ("P1", "01")
+    shutil.copy(scans / "photo.jpg", scans / "bad.jpg")
+    uid = outcome.loc["bad.jpg", "SOPInstanceUID"]
+    panel.retry().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored"] * 5
+    assert uid in set(server.instances()["SOPInstanceUID"])
+
+
+def test_pictures_of_the_browser_travel_when_there_is_a_study_for_them(
+    server: dn.Archive, scans: Path
+) -> None:
+    server.store(scans / "deep" / "0.dcm")
+    picture = (scans / "photo.jpg").read_bytes()
+    panel = UploadPanel(server).wait()
+    talk = Talk(panel)
+    talk.offer(("a", NASTY, picture))
+    assert talk.wanted() == []
+    panel.like = server.studies().iloc[0]
+    assert talk.wanted() == [["a", 0]]
+    talk.bring("a", picture)
+    assert talk.state["like"] == "given"
+    assert panel.store().wait().outcome["Outcome"].tolist() == ["stored"]
+    assert len(server.instances()) == 2
+
+
+# -- other servers -------------------------------------------------------------------------------
+
+
+def test_orthanc_and_google(orthanc: Orthanc, tmp_path: Path, scans: Path) -> None:
+    path = own_instance(tmp_path / "a.dcm", StudyInstanceUID=generate_uid())
+    data = path.read_bytes()
+    panel = UploadPanel(dn.connect(orthanc.url)).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data))
+    talk.bring("a", data)
+    outcome = panel.store().wait().outcome
+    assert outcome["Outcome"].tolist() == ["stored"]
+    uid = outcome["StudyInstanceUID"].iloc[0]
+    (found,) = orthanc.ask("/tools/lookup", uid.encode(), "POST")  # type: ignore[misc]
+    orthanc.ask(found["Path"], method="DELETE")
+
+    (tmp_path / "google").mkdir()
+    server = dn.serve(tmp_path / "google", flavour="google", writable=True)
+    try:
+        archive = dn.connect(server.url, auth=dn.Bearer(server.token))
+        panel = UploadPanel(archive).add(scans / "deep" / "0.dcm").wait().store().wait()
+        assert panel.outcome["Outcome"].tolist() == ["stored"]
+    finally:
+        server.close()
+
+
+# -- what is kept --------------------------------------------------------------------------------
+
+
+CELL = """
+import dicomnb as dn
+archive = dn.connect({folder!r}, options=dn.Options(writable=True))
+panel = dn.widgets.UploadPanel(archive)
+panel.add({scans!r}).wait().store().wait()
+assert panel.outcome["Outcome"].tolist() == ["stored"] * 3
+panel
+"""
+
+
+def test_a_saved_notebook_holds_nothing(folder: dn.Archive, scans: Path) -> None:
+    cell = nbformat.v4.new_code_cell(CELL.format(folder=folder.source.address, scans=str(scans)))
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    NotebookClient(notebook, store_widget_state=True, timeout=120).execute()
+    notebook.cells[0].source = ""
+    text = nbformat.writes(notebook)
+    assert "application/vnd.jupyter.widget-state+json" in text
+    folder.refresh()
+    held = folder.instances()
+    for word in ("CompressedSamples", "P1", str(scans), *held["SOPInstanceUID"]):
+        assert f'"{word}' not in text
+        assert word == "P1" or word not in text
+    assert "UploadPanel: 8 files" in text
+
+
+def test_nothing_is_synced_but_the_front_end(folder: dn.Archive) -> None:
+    own = {name for name in UploadPanel(folder).keys if not name.startswith("_")}
+    assert own <= {"layout", "tabbable", "tooltip"}
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 bytes"), (999, "999 bytes"), (2_000_000_000, "2.00 GB"), (36_120_000, "36.1 MB")],
+)
+def test_bytes_in_words(count: int, words: str) -> None:
+    assert bytes_in_words(count) == words
