@@ -150,7 +150,7 @@ class Listing:
         warnings: dict[str, None] = {}
         with closed_after(iter(found)) as arriving:
             for page in arriving:
-                count += builder.add(page.rows)
+                count += builder.add(page.rows, decoded=page.decoded)
                 complete = complete and page.complete
                 notes.update(dict.fromkeys(page.notes))
                 warnings.update(dict.fromkeys(page.warnings))

@@ -114,6 +114,7 @@ def side_by_side(
     workers: int,
     cancel: Cancel | None = None,
     ordered: bool = True,
+    window: Callable[[], int] | None = None,
 ) -> Iterator[Result]:
     """Call ``function(item, cancel)`` for every item in threads and yield the results.
 
@@ -125,6 +126,7 @@ def side_by_side(
         workers: threads; 1 works in the caller's own.
         cancel: from outside; each call is handed a token below it.
         ordered: results in the order of ``items``, or as they are ready.
+        window: tells how many are under way or wait for the caller; asked anew each time.
     """
     inner = Cancel(cancel)
     if workers <= 1:
@@ -134,7 +136,8 @@ def side_by_side(
         return
     executor = ThreadPoolExecutor(workers, thread_name_prefix="dicomnb")
     try:
-        yield from _windowed(executor, function, iter(items), inner, 2 * workers, ordered)
+        size = window or (lambda: 2 * workers)
+        yield from _windowed(executor, function, iter(items), inner, size, ordered)
     finally:
         inner.set()
         executor.shutdown(wait=True, cancel_futures=True)
@@ -145,21 +148,19 @@ def _windowed(
     function: Callable[[Item, Cancel], Result],
     items: Iterator[Item],
     cancel: Cancel,
-    window: int,
+    window: Callable[[], int],
     ordered: bool,
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
     running: set[Future[Result]] = set()
-    exhausted = False
-    while True:
-        while not exhausted and len(waiting) < window:
-            try:
-                item = next(items)
-            except StopIteration:
-                exhausted = True
-                break
+
+    def fill() -> None:
+        for item in itertools.islice(items, max(0, window() - len(waiting))):
             waiting.append(executor.submit(_here(function), item, cancel))
             running.add(waiting[-1])
+
+    while True:
+        fill()
         if not waiting:
             return
         cancel.check()
@@ -172,6 +173,7 @@ def _windowed(
         if ordered:
             while waiting and waiting[0] not in running:
                 yield waiting.popleft().result()
+                fill()
         else:
             for future in done:
                 waiting.remove(future)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.query import Query
     from dicomnb.refs import Ref
+    from dicomnb.tables.arriving import Decoded
     from dicomnb.wire.parts import Part
     from dicomnb.wire.storing import Outcome, StoreForm, Upload
 
@@ -65,6 +66,8 @@ class Page:
     """What the source said beside the rows, in words for a person."""
     warnings: tuple[str, ...] = ()
     """What the one who asked should be warned of, once a connection."""
+    decoded: Decoded | None = field(default=None, compare=False, repr=False)
+    """Columns of ``rows``, where a source had to look at each row anyway."""
 
 
 @dataclass(frozen=True)

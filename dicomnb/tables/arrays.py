@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from dicomnb.vr import TEXT_DTYPE
-from dicomnb.vr.values import is_strict_uid
+from dicomnb.vr.values import are_bare_uids, is_strict_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dicomnb.tables.columns import Column
+    from dicomnb.tables.decode import PersonName, Plain
 
 __all__ = ["column_array", "join_arrays", "plain_cells"]
 
@@ -68,22 +69,20 @@ def join_arrays(column: Column, arrays: list[Any]) -> pd.Series:
     return pd.concat(pages, ignore_index=True)
 
 
-def plain_cells(column: Column, lists: list[list[Any] | None]) -> list[Any] | None:
+def plain_cells(column: Column, plain: Plain) -> list[Any] | None:
     """The cells of a column whose values are all as they should be, fast.
 
     Args:
         column: of any kind but sequences and binary.
-        lists: each row's ``Value``, of the JSON type of the VR.
+        plain: the values, of the JSON type of the VR.
 
     Returns:
         What `read_cell` would make of each, or None where one of them has to be looked at by
         it: several values for one, a value that cannot be read, a number as text.
     """
     if not column.many:
-        if max(map(len, filter(None, lists)), default=0) > 1:
-            return None
-        return _plain_values(column, [values[0] if values else None for values in lists])
-    keys = [tuple(values) if values else () for values in lists]
+        return None if plain.values is None else _plain_values(column, plain.values)
+    keys = [tuple(values) if values else () for values in plain.as_lists()]
     parsed: dict[tuple[Any, ...], tuple[Any, ...] | None] = {}
     for key in set(keys):
         cell = _plain_values(column, list(key))
@@ -96,15 +95,23 @@ def plain_cells(column: Column, lists: list[list[Any] | None]) -> list[Any] | No
 def _plain_values(column: Column, values: list[Any]) -> list[Any] | None:
     match column.vr.kind:
         case "text":
-            return [value.rstrip(" ") or None if value else None for value in values]
+            return _each_once(_text, values)
         case "name":
-            return [None if name is None else _name(name) for name in values]
+            return _each_once(_name, values)
         case "float":
             return _plain_floats(values)
         case "integer":
             return _plain_integers(column, values)
+        case "uid":
+            return _plain_uids(column, values)
         case _:
             return _parsed_once(column, values)
+
+
+def _each_once(read: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+    """Each different value read once: in a search most of them come again and again."""
+    cells = {value: read(value) for value in set(values)}
+    return list(map(cells.__getitem__, values))
 
 
 def _plain_floats(values: list[Any]) -> list[Any] | None:
@@ -123,32 +130,39 @@ def _plain_integers(column: Column, values: list[Any]) -> list[Any] | None:
     if not set(map(type, values)) <= {int, type(None)}:
         return None
     low, high = (0, 2**64 - 1) if column.vr.name == "UV" else (-(2**63), 2**63 - 1)
-    present = [value for value in values if value is not None]
+    present = set(values) - {None}
     if present and not (low <= min(present) and max(present) <= high):
         return None
     return values
 
 
+def _plain_uids(column: Column, values: list[Any]) -> list[Any] | None:
+    distinct = set(values) - {None}
+    if are_bare_uids(distinct):
+        return values
+    return _parsed_once(column, values) if all(map(is_strict_uid, distinct)) else None
+
+
 def _parsed_once(column: Column, values: list[Any]) -> list[Any] | None:
-    """Dates, times, ages, UIDs, tags: parse each different text once."""
-    if column.vr.kind == "uid" and not all(map(is_strict_uid, set(values) - {None})):
-        return None
+    """Dates, times, ages, UIDs, tags."""
     try:
-        parsed = {value: column.vr.parse(value) for value in set(values)}
+        return _each_once(column.vr.parse, values)
     except ValueError:
         return None
-    return [parsed[value] for value in values]
 
 
-def _name(name: Any) -> str | None:
-    for group in (name.Alphabetic, name.Ideographic, name.Phonetic):
-        text: str | None = group.rstrip(" ") if group else None
-        if text:
-            return text
-    return None
+def _text(value: str | None) -> str | None:
+    return value.rstrip(" ") or None if value else None
+
+
+def _name(name: PersonName | None) -> str | None:
+    groups = () if name is None else (name.Alphabetic, name.Ideographic, name.Phonetic)
+    return next((text for text in map(_text, groups) if text), None)
 
 
 def _integers(cells: Sequence[Any], dtype: str) -> Any:
+    if None not in cells:
+        return pd.arrays.IntegerArray(np.array(cells, dtype=dtype), np.zeros(len(cells), bool))
     mask = np.fromiter((cell is None for cell in cells), dtype=bool, count=len(cells))
     data = np.array([0 if cell is None else cell for cell in cells], dtype=dtype)
     return pd.arrays.IntegerArray(data, mask)

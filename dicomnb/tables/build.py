@@ -22,6 +22,8 @@ from dicomnb.tables.parts import Part, part_cells, part_named, parts_beside
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from dicomnb.tables.arriving import Decoded
+
 __all__ = ["CREATORS_KEY", "TableBuilder"]
 
 #: Where ``df.attrs`` holds the creators of private columns, as one JSON object.
@@ -98,7 +100,13 @@ class TableBuilder:
         """Rows so far."""
         return sum(self._counts)
 
-    def add(self, page: bytes, *, parents: Mapping[str, str] | None = None) -> int:
+    def add(
+        self,
+        page: bytes,
+        *,
+        parents: Mapping[str, str] | None = None,
+        decoded: Decoded | None = None,
+    ) -> int:
         """Take in one page.
 
         Args:
@@ -106,6 +114,7 @@ class TableBuilder:
                 of no rows (an answer 204).
             parents: keyword → text for cells that the page leaves empty, such as the UIDs of
                 the study and series that were asked: some servers leave them out of rows.
+            decoded: columns of ``page``, where they were decoded before.
 
         Returns:
             Rows received.
@@ -114,6 +123,11 @@ class TableBuilder:
             ProtocolError: not DICOM JSON at all. What was added before is kept.
         """
         given = {attribute(name).tag: text for name, text in (parents or {}).items()}
+        before = None if decoded is None or self._others is not None else decoded.of(page)
+        if before is not None and before.columns.keys() >= set(self._decoded):
+            return self._take(
+                before._replace(columns={one: before.columns[one] for one in self._decoded}), given
+            )
         with collector_paused():
             # What was decoded dies inside, so that the collector has nothing to walk after.
             return self._take(decode_page(page, self._decoded, others=self._others), given)
@@ -242,10 +256,10 @@ def _cells(
 ) -> list[Any]:
     """A page's cells of one column: all at once if they are plain, else one by one."""
     if isinstance(came, Plain):
-        cells = plain_cells(column, came.lists)
+        cells = plain_cells(column, came)
         if cells is not None:
             return cells
-        elements: list[object] = [{"Value": msgspec.to_builtins(v)} for v in came.lists]
+        elements: list[object] = [{"Value": msgspec.to_builtins(v)} for v in came.as_lists()]
     else:
         elements = came
     return _cells_one_by_one(column, elements, noted)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,14 @@ from dicomnb.errors import ProtocolError
 if TYPE_CHECKING:
     from dicomnb.tables.columns import Column
 
-__all__ = ["Page", "PersonName", "Plain", "decode_page"]
+__all__ = [
+    "Page",
+    "PersonName",
+    "Plain",
+    "decode_known",
+    "decode_page",
+    "has_lower_case_tags",
+]
 
 _BEGINNING = 200
 _LOWER_CASE_TAG = re.compile(rb'"(?=[0-9A-F]{0,7}[a-f])[0-9A-Fa-f]{8}"\s*:')
@@ -46,32 +54,45 @@ class PersonName(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=Tr
 
 # One attribute object for each JSON type of values. BulkDataURI and InlineBinary are only let
 # pass when they are null: with anything in them the cell is not a plain one.
-class _Texts(msgspec.Struct, gc=False):
+class _Texts(msgspec.Struct, gc=False, frozen=True):
     Value: list[str | None] | None = None
     BulkDataURI: None = None
     InlineBinary: None = None
 
 
-class _Numbers(msgspec.Struct, gc=False):
+class _Numbers(msgspec.Struct, gc=False, frozen=True):
     Value: list[int | float | str | None] | None = None
     BulkDataURI: None = None
     InlineBinary: None = None
 
 
-class _Names(msgspec.Struct, gc=False):
+class _Names(msgspec.Struct, gc=False, frozen=True):
     Value: list[PersonName | None] | None = None
     BulkDataURI: None = None
     InlineBinary: None = None
 
 
+_ABSENT = _Texts()
+"""Stands in every row that lacks an attribute, of whatever kind: it has no ``Value``."""
+
+
 class Plain(NamedTuple):
-    """A column whose attributes are all of the expected shape.
+    """A column whose attributes are all of the expected shape; one of the two is None.
 
     Attributes:
+        values: each row's only value, None where it has none; of a column with one value a row
+            at most.
         lists: each row's ``Value``, or None.
     """
 
-    lists: list[list[Any] | None]
+    values: list[Any] | None
+    lists: list[list[Any] | None] | None = None
+
+    def as_lists(self) -> list[list[Any] | None]:
+        """Each row's ``Value``, or None; an empty value may have become none."""
+        if self.lists is not None:
+            return self.lists
+        return [None if value is None else [value] for value in self.values or ()]
 
 
 class Page(NamedTuple):
@@ -104,8 +125,8 @@ def decode_page(
     if not page.strip():
         return Page(0, {column: [] for column in columns}, [])
     decoded = None
-    if others is None and not _LOWER_CASE_TAG.search(page, 0, _FIRST_BYTES) and not _suspect(page):
-        decoded = _decode_known(page, tuple(columns))
+    if others is None and not has_lower_case_tags(page):
+        decoded = decode_known(page, tuple(columns))
     if decoded is None:
         decoded = _decode_columns(page, columns, others)
     if decoded is None:
@@ -135,34 +156,63 @@ def _shape(column: Column) -> Any:
 @lru_cache(maxsize=256)
 def _row_decoder(columns: tuple[Column, ...]) -> msgspec.json.Decoder[list[Any]]:
     """A decoder of rows that hold these columns and pass over everything else."""
-    fields = [(f"t{column.tag}", _shape(column), None) for column in columns]
+    fields = [
+        (f"t{column.tag}", shape, None if shape is Any else _ABSENT)
+        for column, shape in ((column, _shape(column)) for column in columns)
+    ]
     rename = {f"t{column.tag}": column.tag for column in columns}
     row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
     return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
 
-def _decode_known(page: bytes, columns: tuple[Column, ...]) -> Page | None:
-    """All rows into structures, or None where the page does not fit them."""
+def has_lower_case_tags(page: bytes) -> bool:
+    """Whether tags are written in lower case, by the beginning of a page."""
+    return _LOWER_CASE_TAG.search(page, 0, _FIRST_BYTES) is not None
+
+
+def decode_known(page: bytes, columns: tuple[Column, ...]) -> Page | None:
+    """All rows into structures made for these columns, or None where the page does not fit them.
+
+    The structures are taken apart at once: no object of theirs is left for Python's collector
+    but the values of columns that hold several. Tags in lower case are taken for other ones.
+    """
+    if _suspect(page):
+        return None
     try:
         rows = _row_decoder(columns).decode(page)
     except _JSON_ERRORS:
         return None
-    if rows and all(getattr(rows[0], f"t{column.tag}") is None for column in columns):
+    names = [f"t{column.tag}" for column in columns]
+    if rows and all(getattr(rows[0], name) in (None, _ABSENT) for name in names):
         return None  # perhaps no data sets at all
-    return Page(
-        len(rows),
-        {
-            column: _plain(column, list(map(attrgetter(f"t{column.tag}"), rows)))
-            for column in columns
-        },
-        [],
-    )
+    found = {
+        column: _elements(column, rows, name) for column, name in zip(columns, names, strict=True)
+    }
+    return Page(len(rows), found, [])
 
 
-def _plain(column: Column, elements: list[Any]) -> Plain | list[object]:
+def _elements(column: Column, rows: list[Any], name: str) -> Plain | list[object]:
     if _shape(column) is Any:
-        return elements
-    return Plain([None if element is None else element.Value for element in elements])
+        return list(map(attrgetter(name), rows))
+    try:
+        lists = list(map(attrgetter(f"{name}.Value"), rows))
+    except AttributeError:  # null in place of an attribute
+        lists = _lists(map(attrgetter(name), rows))
+    return _plain(column, lists)
+
+
+def _lists(elements: Iterable[Any]) -> list[Any]:
+    return [None if element is None else element.Value for element in elements]
+
+
+def _plain(column: Column, lists: list[list[Any] | None]) -> Plain:
+    if column.many:
+        return Plain(None, lists)
+    if set(map(type, lists)) == {list} and set(map(len, lists)) == {1}:  # type: ignore[arg-type]
+        return Plain(list(chain.from_iterable(lists)))  # type: ignore[arg-type]
+    if max(map(len, filter(None, lists)), default=0) > 1:
+        return Plain(None, lists)
+    return Plain([values[0] if values else None for values in lists])
 
 
 # --- the second way ----------------------------------------------------------------------
@@ -218,7 +268,8 @@ def _decode_column(column: Column, raws: list[Any]) -> Plain | list[object]:
         data = b"[" + b",".join(raws) + b"]"
         try:
             if not _suspect(data):
-                return _plain(column, msgspec.json.decode(data, type=list[shape]))  # type: ignore[valid-type]
+                elements = msgspec.json.decode(data, type=list[shape])  # type: ignore[valid-type]
+                return _plain(column, _lists(elements))
         except _JSON_ERRORS:
             pass  # one of them is odd: all are read as they come
     # In a series most attributes say the same in every instance: each is decoded once.

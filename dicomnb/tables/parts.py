@@ -89,7 +89,7 @@ def part_cells(part: Part, came: Plain | list[Any]) -> list[Any]:
         came: the attribute of a page, as `decode_page` gives it.
     """
     if isinstance(came, Plain):
-        lists = [{"Value": values} if values else None for values in came.lists]
+        lists = [{"Value": values} if values else None for values in came.as_lists()]
     else:
         lists = came
     if part.part == "Raw":

@@ -12,7 +12,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 
 from dicomnb.attributes import column_name
@@ -20,6 +20,7 @@ from dicomnb.errors import BadQuery
 
 __all__ = [
     "age_years",
+    "are_bare_uids",
     "binary",
     "calendar_date",
     "clock_time",
@@ -39,6 +40,7 @@ __all__ = [
 # Real archives hold UIDs with letters and longer ones; what has a slash or is only dots would
 # change the meaning of a path and is none.
 _UID = re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z._-]{1,128}", re.ASCII)
+_LONGEST_UID = 64
 _STRICT_UID = re.compile(r"(?=.{0,64}$)([0-9]+(\.[0-9]+)*)?", re.ASCII)
 # yyyy.mm.dd and hh:mm:ss are ACR-NEMA's forms; PS3.5 asks readers to go on accepting them.
 _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)", re.ASCII)
@@ -87,6 +89,19 @@ def uid(raw: object) -> str | None:
 def is_strict_uid(text: object) -> bool:
     """Whether it is a UID as the standard has them (digits and dots, 64 at most), or empty."""
     return isinstance(text, str) and _STRICT_UID.fullmatch(text.rstrip(" \0")) is not None
+
+
+def are_bare_uids(texts: Collection[str]) -> bool:
+    """Whether each is a strict UID, not empty and without padding: quick, of many at once."""
+    if not texts:
+        return True
+    whole = "\n".join(texts)
+    if not whole.isascii() or whole.encode().translate(None, b"0123456789.\n"):
+        return False
+    if whole.count("\n") != len(texts) - 1 or max(map(len, texts)) > _LONGEST_UID:
+        return False
+    framed = f"\n{whole}\n"
+    return all(bad not in framed for bad in ("..", "\n.", ".\n", "\n\n"))
 
 
 def person_name(raw: object) -> str | None:

@@ -98,8 +98,14 @@ class Answer:
             return 0
         return self._raw(view) if self._inflate is None else self._inflate.readinto(view)
 
-    def read(self, limit: int, *, name: str = "page_bytes") -> bytes:
-        """The whole rest of the body.
+    def read(
+        self,
+        limit: int,
+        *,
+        name: str = "page_bytes",
+        heard: Callable[[memoryview], None] | None = None,
+    ) -> bytes:
+        """The whole rest of the body; ``heard`` is told each piece of it as it comes.
 
         Raises:
             LimitExceeded: there is more than ``limit`` bytes; ``name`` is what the limit is
@@ -119,6 +125,8 @@ class Answer:
                     "or raise the limit in Options(limits=…)."
                 )
             pieces.append(memoryview(room)[:count])
+            if heard is not None:
+                heard(pieces[-1])
 
     def finish(self) -> None:
         """Close after everything wanted has been read.

@@ -11,12 +11,13 @@ from dicomnb.errors import BadQuery, Unsupported
 from dicomnb.operations import Operation
 from dicomnb.refs import PLURAL, Ref
 from dicomnb.source import Page
+from dicomnb.tables.arriving import ArrivingRows
 from dicomnb.web import ladder, paging, retrieving, searching
 from dicomnb.web.connection import JSON_HEADERS, Connection, search_path
 from dicomnb.web.failures import error_of
 from dicomnb.web.google_api import GoogleApi, operation_name
 from dicomnb.web.google_names import api_root_of
-from dicomnb.web.result_rows import Received
+from dicomnb.web.result_rows import Received, array_in, columns_of
 from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
 from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.multipart import BrokenPart
@@ -60,6 +61,7 @@ class WebSource(Connection):
             ProtocolError: the answer is no DICOM JSON.
         """
         family = self._known_family()
+        columns = columns_of(query)
         if "all" not in query.fields:
             asked_by = (one.path[0] for one in query.filters)
             fields = dict.fromkeys((*query.fields, *asked_by, *family.asked[query.level]))
@@ -69,7 +71,9 @@ class WebSource(Connection):
 
         def ask(one: Query, inner: Cancel | None) -> Received:
             with self._asked(one, inner) as answer:
-                return Received(self._array(answer), answer.warnings, answer.concealed)
+                arriving = ArrivingRows(columns)
+                body = array_in(answer, self._options.limits, heard=arriving.feed)
+                return Received(body, answer.warnings, answer.concealed, arriving.decoded(body))
 
         yield from searching.pages(
             paging.Link(

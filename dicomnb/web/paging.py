@@ -30,10 +30,13 @@ __all__ = ["PAGES_IN_FLIGHT", "Link", "Run", "Shared", "smaller"]
 ROWS_A_PAGE = 5000
 """How many rows are asked for at once of a server that gives more: several pages are in
 flight, and each is held whole."""
-PAGES_IN_FLIGHT = 4
+PAGES_IN_FLIGHT = 8
+ROWS_IN_FLIGHT = 4 * ROWS_A_PAGE
+"""How many rows are asked for before those that came are taken in: they are held in memory, and
+some servers make large pages one after the other anyway."""
 MANY_ROWS = 100
 """From how many on two pages of one length are taken for the server's own size of a page."""
-_WINDOW = 2 * PAGES_IN_FLIGHT
+_WINDOW = 8
 """Among how many of the last pages a row is looked for, on a server that pages honestly."""
 
 
@@ -62,6 +65,10 @@ class _Seen:
 
     def __contains__(self, one: int) -> bool:
         return any(one in page for page in self.pages)
+
+    def without(self, keys: set[int]) -> set[int]:
+        """Those that did not come."""
+        return keys.difference(*self.pages)
 
     def add(self, keys: set[int]) -> None:
         """Remember a page."""
@@ -124,40 +131,33 @@ class Run:
         self._is_looked_for = False
         self.cut: str | None = None
 
-    @property
-    def _size(self) -> int | None:
-        """Rows to ask for at once: as many as the server gives, no more than are wanted."""
-        return (
-            self._search.most
-            if self._search.is_loose
-            else smaller(self._search.most, self._search.left)
-        )
-
     def pages(self, first: Received | None) -> Iterator[Page]:
         """Ask on, several pages in flight while they come as expected."""
         if first is not None:
-            yield self._page(first)
+            yield self._page(first, self._wanted(0))
         while self._goes_on and self._search.left != 0:
-            with closed_after(self._wave()) as wave:
-                for asked in wave:
+            with closed_after(self._answers_ahead()) as answers:
+                for asked in answers:
                     if asked.query.offset != self._offset or not self._goes_on:
                         break  # a page came shorter than the others were asked for
                     if isinstance(asked.received, DicomnbError):
-                        self._fail(asked.received)
+                        self._fail(asked.received, asked.query.limit)
                         break
-                    yield self._page(asked.received)
+                    yield self._page(asked.received, asked.query.limit)
 
     def resumed(self) -> Iterator[Page]:
         """Further pages, after it was stopped for rows that lie beyond the last of them."""
         self._goes_on = self._offset <= (self._search.offset_limit or 0)
         return self.pages(None)
 
-    def _wave(self) -> Iterator[_Asked]:
-        queries = self._next_queries()
-        if len(queries) == 1:
-            return iter([self._ask(queries[0], self._search.link.cancel)])
+    def _answers_ahead(self) -> Iterator[_Asked]:
+        """Answers in the order of their rows, as many under way as ``_ahead`` says by then."""
+        queries, cancel = self._queries(), self._search.link.cancel
+        if self._ahead == 1:
+            return iter([self._ask(next(queries), cancel)])
+        workers = self._search.link.in_flight
         return side_by_side(
-            self._ask, queries, workers=len(queries), cancel=self._search.link.cancel
+            self._ask, queries, workers=workers, cancel=cancel, window=lambda: self._ahead
         )
 
     def _ask(self, query: Query, cancel: Cancel | None) -> _Asked:
@@ -167,25 +167,33 @@ class Run:
         except DicomnbError as error:
             return _Asked(query, error)
 
-    def _next_queries(self) -> list[Query]:
-        size = self._size
-        step = size or self._last
-        count = self._ahead if step else 1
-        if self._search.left is not None and not self._search.is_loose and step:
-            count = min(count, -(-self._search.left // step))
-        limit, last = self._search.offset_limit, self._offset
-        if limit is not None and step:
-            count = max(1, min(count, (limit - last) // step + 1))
-        return [
-            replace(self._sent, limit=size, offset=self._offset + number * step)
-            for number in range(count)
-        ]
+    def _wanted(self, ahead: int) -> int | None:
+        """Rows to ask for at once, ``ahead`` of those that came: as many as the server gives, no
+        more than are wanted; None leaves it to the server."""
+        search = self._search
+        if search.is_loose or search.left is None:
+            return search.most
+        return smaller(search.most, max(1, search.left - ahead))
 
-    def _page(self, received: Received) -> Page:
-        """Take in an answer: its new rows that match, and whether to ask on."""
-        search, size = self._search, self._size
-        rows = read_rows(received.body, search.link.url, received.concealed)
-        count = len(rows.keys)
+    def _queries(self) -> Iterator[Query]:
+        """The queries of the pages that follow, if they come as large as expected."""
+        search, offset = self._search, self._offset
+        step = self._wanted(0) or self._last
+        while True:
+            yield replace(self._sent, limit=self._wanted(offset - self._offset), offset=offset)
+            offset += step
+            left = None if search.is_loose else search.left
+            if not step or (left is not None and offset - self._offset >= left):
+                return
+            if search.offset_limit is not None and offset > search.offset_limit:
+                return
+
+    def _page(self, received: Received, size: int | None) -> Page:
+        """Take in an answer to a query for ``size`` rows: what is new and matches, and whether
+        to ask on."""
+        search = self._search
+        rows = read_rows(received.body, search.link.url, received.concealed, received.decoded)
+        count = rows.count
         says_more = any(MORE in text for text in received.warnings)
         notes = tuple(
             text for text in received.warnings if MORE not in text and text not in search.notes
@@ -219,10 +227,11 @@ class Run:
         else:
             is_large = size is not None or count >= MANY_ROWS
             is_full = is_large and count == (size or self._last) and new == count
-            self._ahead = min(2 * self._ahead, search.link.in_flight) if is_full else 1
+            most = min(search.link.in_flight, max(1, ROWS_IN_FLIGHT // count))
+            self._ahead = min(2 * self._ahead, most) if is_full else 1
             self._look_at_cap(is_short=is_short)
         self._last = count
-        return Page(array, kept, notes=notes, warnings=warnings)
+        return Page(array, kept, notes=notes, warnings=warnings, decoded=rows.decoded)
 
     def _look_at_cap(self, *, is_short: bool) -> None:
         """Stop where the server's offsets end, or before, if rows lie beyond."""
@@ -246,14 +255,14 @@ class Run:
             received = search.link.ask(query, search.link.cancel)
         except (BadQuery, NotFound):
             return False
-        return bool(read_rows(received.body, search.link.url, received.concealed).keys)
+        return read_rows(received.body, search.link.url, received.concealed).count > 0
 
-    def _fail(self, error: DicomnbError) -> None:
+    def _fail(self, error: DicomnbError, size: int | None) -> None:
         """A refused offset is the end of what the server gives; all else is an error."""
         if self._offset == self._begin or not isinstance(error, BadQuery | NotFound):
             raise error
         self._goes_on = False
-        if self._size is not None:
+        if size is not None:
             self.cut = f"The server takes no offset of {self._offset:,}."
 
     def _new(self, rows: Rows) -> tuple[bytes, set[int], int]:
@@ -262,7 +271,7 @@ class Run:
         seen, before = self._search.seen, self._came
         keys = identities(rows, self._search.query.level)
         if None not in keys:
-            fresh = {key for key in keys if key is not None and key not in seen}
+            fresh = seen.without({key for key in keys if key is not None})
             if len(fresh) == len(keys):
                 seen.add(set(fresh))
                 if before is not seen:

@@ -7,30 +7,41 @@ or each row as a part of its own.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from dicomnb.attributes import attribute
 from dicomnb.errors import LimitExceeded, ProtocolError
+from dicomnb.refs import LEVELS, UID_KEYWORDS
+from dicomnb.tables.arriving import Decoded
+from dicomnb.tables.cells import column_of
+from dicomnb.tables.columns import Column
+from dicomnb.tables.decode import Plain
 from dicomnb.web.failures import beginning
 from dicomnb.wire import multipart_reader, native_xml
 from dicomnb.wire.jsontext import NO_JSON
 from dicomnb.wire.media import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dicomnb.limits import Limits
+    from dicomnb.query import Query
     from dicomnb.refs import Level
+    from dicomnb.tables.decode import Page
     from dicomnb.web.answer import Answer
     from dicomnb.wire.media import MediaType
 
 __all__ = [
     "MORE",
+    "UID_COLUMNS",
     "Received",
     "Rows",
     "array_in",
+    "columns_of",
     "identities",
     "one_by_one",
     "read_rows",
@@ -49,6 +60,8 @@ class Received(NamedTuple):
     warnings: tuple[str, ...] = ()
     concealed: Callable[[str], str] = str
     """Takes out of an error what was sent in confidence."""
+    decoded: Decoded | None = None
+    """Columns of the body, where they were decoded while it came."""
 
 
 class Keys(msgspec.Struct, gc=False):
@@ -59,19 +72,30 @@ class Keys(msgspec.Struct, gc=False):
     instance: Any = msgspec.field(name="00080018", default=None)
 
 
+UID_COLUMNS: dict[Level, Column] = {
+    level: Column(attribute(keyword)) for level, keyword in UID_KEYWORDS.items()
+}
 _KEYS = msgspec.json.Decoder(list[Keys])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """An array of DICOM JSON, and the UIDs of each row of it."""
 
     array: bytes
-    keys: Sequence[Keys]
+    count: int
+    uids: Mapping[Level, Sequence[str | None]]
+    decoded: Decoded | None = None
 
 
-def array_in(answer: Answer, limits: Limits) -> bytes:
+def array_in(
+    answer: Answer, limits: Limits, *, heard: Callable[[memoryview], None] | None = None
+) -> bytes:
     """The body of an answer as one JSON text, whole or, where it is multipart, of its parts.
+
+    Args:
+        heard: is told each piece of a body that is JSON as a whole, as it comes.
 
     Raises:
         ProtocolError: the answer is cut, or holds XML that is no data set.
@@ -79,7 +103,8 @@ def array_in(answer: Answer, limits: Limits) -> bytes:
     """
     media = parse(answer.content_type)
     if media is None or not media.type.startswith("multipart/"):
-        return _json_of(media, answer.read(limits.page_bytes))
+        is_xml = media is not None and media.type in _XML
+        return _json_of(media, answer.read(limits.page_bytes, heard=None if is_xml else heard))
     arrays, total = [], 0
     bounds = replace(limits, part_bytes=min(limits.part_bytes, limits.page_bytes))
     for part in multipart_reader.read(answer, answer.content_type, limits=bounds, url=answer.url):
@@ -112,20 +137,29 @@ def rows_in(body: bytes, *, url: str, concealed: Callable[[str], str] = str) -> 
         ProtocolError: HTML, cut JSON, or JSON of something else than DICOM.
     """
     found = read_rows(body, url, concealed)
-    return found.array, len(found.keys)
+    return found.array, found.count
 
 
-def read_rows(body: bytes, url: str, concealed: Callable[[str], str] = str) -> Rows:
+def read_rows(
+    body: bytes,
+    url: str,
+    concealed: Callable[[str], str] = str,
+    decoded: Decoded | None = None,
+) -> Rows:
     """The JSON array in a body, with the UIDs of its rows; errors as `rows_in`."""
     text = body.strip()
+    if decoded is not None and (page := decoded.of(body)) is not None:
+        return Rows(text, page.received, _decoded_uids(page), Decoded(text, page))
     if not text:
-        return Rows(b"[]", ())
+        return Rows(b"[]", 0, _uids(()))
     if text.startswith(b"{") and _is_data_set(text):
         text = b"[" + text + b"]"
     try:
-        return Rows(text, _KEYS.decode(text))
+        keys = _KEYS.decode(text)
     except NO_JSON:
         lenient = _leniently(text)
+    else:
+        return Rows(text, len(keys), _uids(keys))
     if lenient is None:
         what = "a web page" if text.startswith(b"<") else "no array of DICOM JSON, or not whole"
         raise ProtocolError(
@@ -153,7 +187,14 @@ def _leniently(text: bytes) -> Rows | None:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         return None
     array = msgspec.json.encode(data)
-    return Rows(array, _KEYS.decode(array))
+    return Rows(array, len(data), _uids(_KEYS.decode(array)))
+
+
+def columns_of(query: Query) -> tuple[Column, ...]:
+    """What is wanted of each row of a search: what tells rows apart, and what was asked for."""
+    tags = (*query.fields, *(one.path[0] for one in query.filters))
+    asked = (column_of(tag) for tag in tags if tag != "all")
+    return tuple(dict.fromkeys((*UID_COLUMNS.values(), *asked)))
 
 
 def identities(rows: Rows, level: Level) -> list[int | None]:
@@ -161,8 +202,12 @@ def identities(rows: Rows, level: Level) -> list[int | None]:
 
     A number of 64 bits in place of the UIDs: there may be millions of them.
     """
-    made = [_identity(key, level) for key in rows.keys]
-    return [None if one is None else hash(one) for one in made]
+    own = rows.uids[level]
+    above = rows.uids["series"] if level == "instance" else repeat(None)
+    made: list[int | None] = list(map(hash, zip(own, rows.uids["study"], above, strict=False)))
+    if None in own:
+        made = [None if uid is None else one for uid, one in zip(own, made, strict=True)]
+    return made
 
 
 def one_by_one(array: bytes) -> list[bytes]:
@@ -170,15 +215,24 @@ def one_by_one(array: bytes) -> list[bytes]:
     return [bytes(raw) for raw in _RAWS.decode(array)]
 
 
-def _identity(key: Keys, level: str) -> tuple[str | None, ...] | None:
-    """The UIDs that tell a row from others, or None when it lacks its own."""
-    own = _uid(getattr(key, level))
-    if own is None:
-        return None
-    return own, _uid(key.study), _uid(key.series) if level == "instance" else None
+def _uids(keys: Sequence[Keys]) -> dict[Level, Sequence[str | None]]:
+    return {level: [_uid(getattr(key, level)) for key in keys] for level in LEVELS}
 
 
 def _uid(element: Any) -> str | None:
     values = element.get("Value") if isinstance(element, dict) else None
     value = values[0] if isinstance(values, list) and values else values
     return value if isinstance(value, str) and value else None
+
+
+def _decoded_uids(page: Page) -> dict[Level, Sequence[str | None]]:
+    """The same, of columns that were decoded; UIDs below the level may be left out of them."""
+    found: dict[Level, Sequence[str | None]] = {}
+    for level, column in UID_COLUMNS.items():
+        came = page.columns.get(column)
+        if isinstance(came, Plain):
+            firsts = came.values or [values[0] if values else None for values in came.as_lists()]
+            found[level] = [uid or None for uid in firsts]
+        else:
+            found[level] = [None] * page.received
+    return found

@@ -220,3 +220,22 @@ def test_who_listens_to_warnings_hears_those_of_the_threads() -> None:
     assert sorted(words) == [f"{number} is odd" for number in range(5)]
     with pytest.warns(DicomnbWarning, match="7 is odd"):
         work(7, Cancel())
+
+
+def test_the_window_may_grow_and_is_kept_full() -> None:
+    size = 1
+    begun: list[int] = []
+    results = side_by_side(
+        lambda n, cancel: begun.append(n), itertools.count(), workers=8, window=lambda: size
+    )
+    with closed_after(results):
+        next(results)
+        assert begun == [0]
+        size = 5
+        next(results)
+        # What comes next is begun before the caller asks for it, but never more than five.
+        deadline = time.monotonic() + 30
+        while len(begun) < 6 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sorted(begun) == [0, 1, 2, 3, 4, 5]
+    assert not own_threads()
