@@ -40,8 +40,8 @@ MARKS = (
 class Attributes(Protocol):
     """What has attributes by keyword: a data set, or the view of one frame of it."""
 
-    def get(self, keyword: str, /) -> Any:
-        """The value, or None."""
+    def get(self, keyword: str, default: Any = None, /) -> Any:
+        """The value, or ``default``."""
         ...
 
     def __contains__(self, keyword: str, /) -> bool: ...

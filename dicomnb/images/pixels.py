@@ -12,8 +12,6 @@ import numpy as np
 from dicomnb.errors import DecodeError
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
-
     from dicomnb.images.headers import Attributes
 
 __all__ = ["COLOUR", "UNREADABLE", "PixelFormat", "is_native", "name_of", "pixel_keyword"]
@@ -68,7 +66,7 @@ def is_native(transfer_syntax: str) -> bool:
     return transfer_syntax in NATIVE
 
 
-def pixel_keyword(dataset: Dataset) -> str | None:
+def pixel_keyword(dataset: Attributes) -> str | None:
     """The keyword of the element that holds the pixels, or None when there is none."""
     return next((keyword for keyword in KEYWORDS if keyword in dataset), None)
 
@@ -113,7 +111,7 @@ class PixelFormat:
 
     @classmethod
     def of(
-        cls, dataset: Dataset, *, transfer_syntax: str | None = None, keyword: str | None = None
+        cls, dataset: Attributes, *, transfer_syntax: str | None = None, keyword: str | None = None
     ) -> PixelFormat:
         """Read and check the attributes of ``dataset``, which is not changed.
 
@@ -215,7 +213,7 @@ class PixelFormat:
             and self.photometric in (*MONOCHROME, "RGB")
         )
 
-    def _check(self, dataset: Dataset) -> None:
+    def _check(self, dataset: Attributes) -> None:
         """Refuse what cannot be, before anything is allocated for it."""
         faults = []
         if self.rows < 1 or self.columns < 1:
@@ -240,7 +238,7 @@ class PixelFormat:
             )
 
 
-def transfer_syntax_of(dataset: Dataset) -> str:
+def transfer_syntax_of(dataset: Attributes) -> str:
     """The UID of the transfer syntax in which ``dataset`` was read.
 
     Raises:
@@ -261,7 +259,7 @@ def transfer_syntax_of(dataset: Dataset) -> str:
     )
 
 
-def _whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
+def _whole(dataset: Attributes, keyword: str, default: int | None = None) -> int:
     """An attribute as a whole number; the default where it is absent or empty."""
     try:
         value = dataset.get(keyword)
@@ -276,7 +274,7 @@ def _whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
         )
 
 
-def _photometric(dataset: Dataset) -> str:
+def _photometric(dataset: Attributes) -> str:
     """Photometric Interpretation as text."""
     value = dataset.get("PhotometricInterpretation")
     if not value:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.errors import DecodeError, GeometryError, NoDicom
+from dicomnb.images.outlined import Recall
 from dicomnb.images.part10 import read_instance
 from dicomnb.images.pixels import UNREADABLE, name_of
 from dicomnb.limits import Limits
@@ -68,6 +69,7 @@ class VolumeBuilder:
         self._slices: list[Slice] = []
         self._notes: list[str] = []
         self._arrived = 0
+        self._recall = Recall()
         self._pool: ThreadPoolExecutor | None = None
         self._waiting = threading.BoundedSemaphore(2 * self._workers)
         self._decoding: deque[Future[None]] = deque()
@@ -84,10 +86,10 @@ class VolumeBuilder:
             GeometryError: it can be no slice: no pixels, colour, a whole slide (if strict).
             LimitExceeded: the volume grows too large.
         """
-        instance = read_instance(part, limits=self._limits)
+        instance = read_instance(part, limits=self._limits, recall=self._recall)
         try:
             pixels = None if instance.keyword is None else instance.pixels
-            why = why_no_slice(instance.dataset, pixels)
+            why = why_no_slice(instance.header, pixels)
         except UNREADABLE as error:
             raise DecodeError(f"The header of an instance is damaged: {error}") from error
         if why or pixels is None:
@@ -100,10 +102,10 @@ class VolumeBuilder:
         if over >= max(pixels.frame_bytes, 2):  # one byte makes the length even
             with self._changed:
                 self._notes.append(
-                    f"{name_of(instance.dataset)} holds {over:,} bytes more than those of its "
+                    f"{name_of(instance.header)} holds {over:,} bytes more than those of its "
                     f"{pixels.frames} frames: NumberOfFrames may be wrong. They are passed over."
                 )
-        if pixels.is_plain and "ModalityLUTSequence" not in instance.dataset:
+        if pixels.is_plain and "ModalityLUTSequence" not in instance.header:
             for one in self._slices_of(instance, pixels):
                 with self._place(one) as target:
                     one.read_plain(instance, target)
@@ -119,7 +121,7 @@ class VolumeBuilder:
     def _slices_of(self, instance: PartialInstance, pixels: PixelFormat) -> list[Slice]:
         """What is known of each frame, in the order of the file."""
         try:
-            found = [Slice.of(view, pixels) for view in frames_of(instance.dataset, pixels.frames)]
+            found = [Slice.of(view, pixels) for view in frames_of(instance.header, pixels.frames)]
         except UNREADABLE as error:
             raise DecodeError(f"The header of an instance is damaged: {error}") from error
         with self._changed:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
+    from dicomnb.images.headers import Attributes
+
 __all__ = ["FrameView", "frames_of"]
 
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
@@ -53,7 +55,7 @@ class FrameView:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Attributes,
         number: int | None,
         *,
         given: Mapping[str, Any] | None = None,
@@ -82,7 +84,7 @@ class FrameView:
         return any(tag in group for group in self._groups)
 
 
-def frames_of(dataset: Dataset, frames: int) -> list[FrameView]:
+def frames_of(dataset: Attributes, frames: int) -> list[FrameView]:
     """Every frame of an image, in the order of the file.
 
     Args:
@@ -114,9 +116,9 @@ def frames_of(dataset: Dataset, frames: int) -> list[FrameView]:
         )
 
 
-def _grouped(dataset: Dataset, frames: int) -> Iterator[FrameView]:
+def _grouped(dataset: Attributes, frames: int) -> Iterator[FrameView]:
     """Frames with functional groups."""
-    items = dataset.PerFrameFunctionalGroupsSequence
+    items = dataset.get("PerFrameFunctionalGroupsSequence")
     if len(items) != frames:
         raise DecodeError(
             f"{name_of(dataset)} has {frames} frames, but functional groups for {len(items)}."
@@ -149,7 +151,7 @@ def _of_item(groups: Dataset) -> Index:
     return found
 
 
-def _real_world(view: FrameView, dataset: Dataset) -> dict[str, Any]:
+def _real_world(view: FrameView, dataset: Attributes) -> dict[str, Any]:
     """The rescale of a parametric map, whose values mean something only in real-world units."""
     if text(dataset, "SOPClassUID") != PARAMETRIC_MAP:
         return {}
@@ -170,7 +172,7 @@ def _real_world(view: FrameView, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _dose(dataset: Dataset, frames: int) -> Iterator[FrameView]:
+def _dose(dataset: Attributes, frames: int) -> Iterator[FrameView]:
     """Planes of a dose grid (PS3.3 C.8.8.3.2).
 
     Offsets that begin with 0 count from ImagePositionPatient along the normal; others, allowed
@@ -204,9 +206,9 @@ def _dose(dataset: Dataset, frames: int) -> Iterator[FrameView]:
         yield FrameView(dataset, place + 1, given={"ImagePositionPatient": where.tolist()})
 
 
-def _detected(dataset: Dataset, frames: int) -> Iterator[FrameView]:
+def _detected(dataset: Attributes, frames: int) -> Iterator[FrameView]:
     """Slices of a reconstructed nuclear medicine image; other frames have no place."""
-    item = dataset.DetectorInformationSequence[0]
+    item = dataset.get("DetectorInformationSequence")[0]
     first = numbers(item, "ImagePositionPatient", 3)
     orientation = numbers(item, "ImageOrientationPatient", 6)
     step = number(dataset, "SpacingBetweenSlices")

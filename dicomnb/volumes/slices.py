@@ -117,19 +117,23 @@ def values_of(instance: PartialInstance) -> list[Values]:
     Compressed bytes are read now, since the next instance will be; what is returned decodes
     them, and applies the Modality LUT if there is one. A rescale comes later, in place.
     """
-    dataset, pixels = instance.dataset, instance.pixels
+    pixels = instance.pixels
     if pixels.is_native:
         whole = instance.whole()
         return [_native(whole, number + 1) for number in range(pixels.frames)]
-    return [_compressed(dataset, data, pixels) for data in instance.codestreams()]
+    table = instance.dataset if "ModalityLUTSequence" in instance.header else None
+    return [_compressed(table, data, pixels) for data in instance.codestreams()]
 
 
 def _native(dataset: Dataset, number: int) -> Values:
     return lambda: _after_table(dataset, decode(dataset, number)[0])
 
 
-def _compressed(dataset: Dataset, data: bytes, pixels: PixelFormat) -> Values:
-    return lambda: _after_table(dataset, decode_frame(data, pixels))
+def _compressed(table: Dataset | None, data: bytes, pixels: PixelFormat) -> Values:
+    """Decode a frame; ``table`` is its data set where that has a Modality LUT."""
+    if table is None:
+        return lambda: decode_frame(data, pixels)
+    return lambda: _after_table(table, decode_frame(data, pixels))
 
 
 def _after_table(dataset: Dataset, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -142,7 +146,7 @@ def table_bits(item: Dataset) -> int:
     return int(descriptor[2]) if descriptor is not None and len(descriptor) == 3 else 16
 
 
-def why_no_slice(dataset: Dataset, pixels: PixelFormat | None) -> str | None:
+def why_no_slice(dataset: Attributes, pixels: PixelFormat | None) -> str | None:
     """Why an instance is no slice of a volume, nor several, in words; None if it is.
 
     Args:

@@ -1,0 +1,107 @@
+"""A header whose values are parsed when they are asked for, and once for all slices alike.
+
+What stands for a data set here gives what pydicom gives: every value comes from it. But a series
+has hundreds of headers of which a few elements differ, and of each some fifty attributes are
+looked at, most of which are not there: parsed anew each time, that takes several times as long
+as to fetch the pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.tag import BaseTag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydicom import Dataset
+
+    from dicomnb.wire.outline import Outline
+
+__all__ = ["OutlinedHeader", "Recall"]
+
+_BY_BYTES_ALONE = frozenset(
+    {"AS", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "SL", "SS", "TM", "UI", "UL", "US"}
+)
+"""VRs whose values their own bytes decide: no character set, and no other element."""
+_BY_CHARACTER_SET = frozenset({"LO", "LT", "SH", "ST"})
+_CHARACTER_SET = 0x00080005
+_MOST_KEPT = 50_000
+
+Key = tuple[int, str | None, bytes, bytes]
+
+
+class Recall:
+    """Values by the bytes that they came from; they are not to be changed."""
+
+    def __init__(self) -> None:
+        self._values: dict[Key, Any] = {}
+
+    def value(self, key: Key, make: Callable[[], Any]) -> Any:
+        """The value of these bytes, made if it was not yet."""
+        try:
+            return self._values[key]
+        except KeyError:
+            pass
+        if len(self._values) >= _MOST_KEPT:
+            self._values.clear()
+        found = self._values[key] = make()
+        return found
+
+
+class OutlinedHeader:
+    """The attributes of a data set by keyword, of which only the outline is known.
+
+    Args:
+        data: the bytes that the outline is of.
+        outline: where the elements lie.
+        is_implicit: whether the dictionary tells the VRs.
+        recall: what is remembered from other headers.
+        parsed: gives the data set as pydicom parses it, for what is not as plain.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        outline: Outline,
+        *,
+        is_implicit: bool,
+        recall: Recall,
+        parsed: Callable[[], Dataset],
+    ) -> None:
+        self._data = data
+        self._elements = outline.elements
+        self._is_implicit = is_implicit
+        self._recall = recall
+        self._parsed = parsed
+        charset = outline.elements.get(_CHARACTER_SET)
+        self._charset = b"" if charset is None else data[charset[1] : charset[2]]
+
+    def __contains__(self, keyword: str) -> bool:
+        return tag_for_keyword(keyword) in self._elements
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """The value of an attribute, or ``default`` where it is not there."""
+        tag = tag_for_keyword(keyword)
+        place = self._elements.get(tag)  # type: ignore[arg-type]  # a name that is no keyword: None
+        if tag is None or place is None:
+            return default
+        told, begin, end = place
+        raw = self._data[begin:end]
+        vr = told or dictionary_VR(tag)
+        if vr in _BY_BYTES_ALONE:
+            key = (tag, told, raw, b"")
+            return self._recall.value(key, lambda: self._converted(tag, told, raw))
+        if vr in _BY_CHARACTER_SET:
+            key = (tag, told, raw, self._charset)
+            return self._recall.value(key, lambda: self._parsed().get(keyword))
+        return self._parsed().get(keyword, default)
+
+    def _converted(self, tag: int, vr: str | None, raw: bytes) -> Any:
+        element = RawDataElement(
+            BaseTag(tag), vr, len(raw), raw, 0, self._is_implicit, is_little_endian=True
+        )
+        return convert_raw_data_element(element).value
