@@ -97,15 +97,16 @@ class Prepared:
         if path == "instances":
             return JSON, [self._search(query)]
         if path == f"studies/{STUDY}/series/{SERIES}/instances":
-            rows = self._metadata(root)
-            return JSON, [json.dumps(rows if query.get("offset", ["0"]) == ["0"] else []).encode()]
+            is_first = query.get("offset", ["0"]) == ["0"]
+            return JSON, [self._file(f"{root}.json") if is_first else b"[]"]
         if path == f"studies/{STUDY}/series/{SERIES}":
             return INSTANCES, [self._file(f"{root}.multipart")]
         found = re.fullmatch(r"studies/\S+/series/\S+/instances/([\d.]+)(/.*)?", path)
         if path.endswith("/metadata"):
+            if not found:
+                return JSON, [self._file(f"{root}.json")]
             rows = self._metadata(root)
-            if found:
-                rows = [row for row in rows if row["00080018"]["Value"] == [found[1]]]
+            rows = [row for row in rows if row["00080018"]["Value"] == [found[1]]]
             return JSON, [json.dumps(rows).encode()]
         if found and (found[2] or "").startswith("/frames/"):
             return FRAMES, list(self._frames(found[2].removeprefix("/frames/")))

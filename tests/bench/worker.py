@@ -27,9 +27,11 @@ def memory(name: str) -> float:
 
 def warm(who: str) -> None:
     """Import what the work needs: an idle process has it, and its time is a row of its own."""
-    import pandas  # noqa: F401
+    import pandas
     import pydicom.pixels  # noqa: F401
     import requests  # noqa: F401
+
+    pandas.array(["text"], dtype="string")  # imports a part of pyarrow
 
     if who == "dicomnb":
         import imagecodecs
@@ -37,14 +39,18 @@ def warm(who: str) -> None:
         import dicomnb
         import dicomnb.archive
         import dicomnb.local.folder
+        import dicomnb.transfer.again
         import dicomnb.transfer.frames
+        import dicomnb.transfer.items
         import dicomnb.transfer.reading
+        import dicomnb.transfer.suv
         import dicomnb.transfer.upload
         import dicomnb.web.client  # noqa: F401
 
         for codec in ("jpeg2k", "jpegls", "dicomrle"):
             getattr(imagecodecs, f"{codec}_decode")  # imported when it is first named
     else:
+        import dicomweb_client.file  # noqa: F401
         import rle  # noqa: F401
 
 
