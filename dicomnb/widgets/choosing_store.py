@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dicomnb import google
 from dicomnb.errors import AuthError, DicomWebError
+from dicomnb.pool import side_by_side
 from dicomnb.widgets.background import unless_cancelled
 from dicomnb.widgets.connection_card import advised
 
@@ -33,20 +34,21 @@ class Lists:
         projects: identifiers that the account sees; empty where it may not list them.
         note: why there are none.
         levels: ``"location"``, ``"dataset"``, ``"store"`` → identifiers.
+        counts: location → how many datasets it has, as far as that was counted.
         failure: what could not be listed, in words with a way forward; else empty.
     """
 
     projects: tuple[str, ...] = ()
     note: str = ""
     levels: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     failure: str = ""
 
     def down_to(self, level: str) -> Lists:
         """Without what lies below ``level``, which has been chosen anew."""
         kept = ("project", *LEVELS).index(level)
-        return replace(
-            self, levels={one: self.levels[one] for one in LEVELS[:kept] if one in self.levels}
-        )
+        levels = {one: self.levels[one] for one in LEVELS[:kept] if one in self.levels}
+        return replace(self, levels=levels, counts=self.counts if kept else {})
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Choice:
         Raises:
             AuthError: the credentials are not taken, or there are none.
         """
-        form, lists = self.form, replace(self.lists, levels={}, failure="")
+        form, lists = self.form, Lists()
         project = form.project or unless_cancelled(lambda: project_of(auth), cancel)
         try:
             found = unless_cancelled(lambda: google.projects(auth=auth, options=options), cancel)
@@ -106,6 +108,24 @@ class Choice:
             if not chosen:
                 break
         return Choice(form, lists)
+
+    def counted(self, auth: Recipe, options: Options, cancel: Cancel) -> dict[str, int]:
+        """How many datasets each location has; without those that cannot be listed."""
+        project = self.form.project
+
+        def count(location: str, _: Cancel) -> tuple[str, int | None]:
+            where = google.location(project=project, location=location)
+            try:
+                return location, len(google.datasets(where, auth=auth, options=options))
+            except DicomWebError:
+                return location, None
+
+        def count_all() -> dict[str, int]:
+            names = self.lists.levels.get("location", [])
+            pairs = side_by_side(count, names, workers=8, cancel=cancel)
+            return {location: number for location, number in pairs if number is not None}
+
+        return unless_cancelled(count_all, cancel)
 
     def chosen(self, level: str, value: str) -> Choice:
         """With another project, location, dataset or store; what lies below is open again."""

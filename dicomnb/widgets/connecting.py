@@ -11,7 +11,7 @@ import traitlets
 
 from dicomnb.archive import Archive
 from dicomnb.connecting import prepared
-from dicomnb.errors import Cancelled, DicomnbError, heard
+from dicomnb.errors import AuthError, Cancelled, DicomnbError, heard
 from dicomnb.options import Options
 from dicomnb.widgets.background import unless_cancelled
 from dicomnb.widgets.choosing_store import LEVELS, Choice, Lists, account_of
@@ -90,6 +90,7 @@ class ConnectPanel(Panel):
         self._described: Archive | None = None
         self._own: Archive | None = None
         self._listing: Cancel | None = None
+        self._counting: Cancel | None = None
         super().__init__()
         self.observe(self._changed, names=["archive"])
         if archive is not None:
@@ -118,6 +119,7 @@ class ConnectPanel(Panel):
                 "projects": list(lists.projects),
                 "note": lists.note,
                 "levels": {level: lists.levels.get(level) for level in LEVELS},
+                "counts": lists.counts,
             },
             "connection": self._connections,
             "about": self._about,
@@ -137,14 +139,13 @@ class ConnectPanel(Panel):
         """Another way of signing in to Google ends the one before."""
         if any(getattr(form, name) != getattr(self._form, name) for name in _SIGN_IN):
             self._forget()
-            form = replace(form, location="", dataset="", store="")
         self._form = form
 
     def _forget(self) -> None:
         self._signed, self._account, self._lists = None, "", Lists()
 
     def _sign_out(self) -> None:
-        self.cancel()
+        self._stop_listing()
         self._forget()
         self._tell_state()
 
@@ -154,6 +155,7 @@ class ConnectPanel(Panel):
         secret = str(message.pop("secret", None) or "")
         if self.busy:
             return
+        self._stop_listing()
         values = dict(message.pop("form", None) or {})
         url, pair = taken_apart(str(values.pop("url", self._form.url)))
         form = self._form.changed({**values, "url": url})
@@ -188,13 +190,18 @@ class ConnectPanel(Panel):
             self.set_trait("code", code)
             self.archive = archive
             self._own = archive
-            self._say("done", f"Connected to {told['family']}: {told['address']}")
+            self._say("done", f"Connected: {told['family']}")
 
         self._begin(_label(form), work, done, failed=lambda error: self._refused(error, asked))
 
     def _refused(self, error: BaseException, asked: str) -> None:
         if not isinstance(error, Cancelled):
+            refused = isinstance(error, AuthError) and error.status != 403
+            self.send({"kind": "mend", "credentials": refused})
             self._say("error", advised(error, asked))
+
+    def _failed(self, error: BaseException) -> None:
+        self._refused(error, "")
 
     def _changed(self, change: dict[str, Any]) -> None:
         """Another archive: by the panel, or by a script, and then it is looked at first."""
@@ -253,7 +260,7 @@ class ConnectPanel(Panel):
         auth = self._signed
         if level not in ("project", *LEVELS) or auth is None:
             return
-        self.cancel()
+        self._stop_listing()
         choice = Choice(self._form, self._lists).chosen(level, value)
         self._form, self._lists = choice.form, choice.lists
         self._tell_state()
@@ -267,6 +274,12 @@ class ConnectPanel(Panel):
             failed=lambda error: self._refused(error, f"{following}s"),
         )
 
+    def _stop_listing(self) -> None:
+        """What is listed now is not wanted any more."""
+        self.cancel()
+        if self._counting is not None:
+            self._counting.set()
+
     def _listed(self, choice: Choice) -> None:
         self._form, self._lists = choice.form, choice.lists
         if self._signed is not None:
@@ -274,6 +287,25 @@ class ConnectPanel(Panel):
         if choice.lists.failure:
             self._say("error", choice.lists.failure)
         self._tell_state()
+        if len(choice.lists.levels.get("location", ())) > 1 and not choice.lists.counts:
+            self._count(choice)
+
+    def _count(self, choice: Choice) -> None:
+        """Tell which of many locations have datasets, when that is known: nobody waits for it."""
+        auth, levels = self._signed, choice.lists.levels["location"]
+        if auth is None:
+            return
+
+        def told(counts: dict[str, int]) -> None:
+            if self._lists.levels.get("location") is levels:
+                self._lists = replace(self._lists, counts=counts)
+                self._tell_state()
+
+        def work(cancel: Cancel) -> None:
+            counts = choice.counted(auth, self._options, cancel)
+            self._background.tell(lambda: told(counts))
+
+        self._counting = self._background.run(work)
 
     # -- folders ---------------------------------------------------------------------------------
 

@@ -68,8 +68,9 @@ def about(archive: Archive, account: str = "") -> dict[str, Any]:
         ("Kind", FAMILIES.get(abilities.family, abilities.family)),
         ("Account", account or _ACCOUNTS.get(told, told)),
         ("Search", _search(abilities)),
-        ("Pages", _pages(abilities)),
     ]
+    if abilities.family != "folder":
+        rows.append(("Pages", _pages(abilities)))
     return {
         "address": facts["Address"],
         "family": FAMILIES.get(abilities.family, abilities.family),
@@ -136,6 +137,8 @@ def advised(error: BaseException, asked: str) -> str:
     elif status == 403 and asked in ROLES:
         permission, role = ROLES[asked]
         advice = f"The account needs the permission {permission}; the role {role} has it."
+        if asked != "search":
+            advice += " What may not be listed can be named: projects/…/dicomStores/… under Server."
     elif status == 403:
         advice = "Sign in with an account that may search here."
     elif isinstance(error, NotFound) and asked == "server":

@@ -87,7 +87,7 @@ def test_a_token_by_keyboard_alone(
     made.pump()
     assert panel.archive is not None
     assert focused(page) == "Connected to dicomnb server, read-only"
-    expect(page.get_by_role("status").filter(has_text="Connected to")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Connected: dicomnb")).to_be_visible()
     expect(page.locator("form")).to_be_hidden()
     text = everything_in(page)
     assert SECRET not in text
@@ -146,6 +146,10 @@ def test_a_folder_is_completed(
     expect(page.get_by_role("listbox")).to_be_hidden()
     page.keyboard.press("ArrowDown")
     made.pump()
+    box, below = field.bounding_box(), page.get_by_role("listbox").bounding_box()
+    assert box is not None
+    assert below is not None
+    assert below["y"] >= box["y"] + box["height"]
     page.screenshot(path=screenshots() / "connect-folder.png")
     options.first.click()
     page.get_by_label("May be written to").check()

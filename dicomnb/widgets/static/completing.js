@@ -5,7 +5,7 @@ import { element } from "./controls.js";
 import { fresh } from "./panel.js";
 
 export class Completing {
-  // `ask` is told what was typed and answers by `offer`, at once or later; `taken` is told of a
+  // `input` is in its place already. `ask` is told what was typed and answers by `offer`, at once or later; `taken` is told of a
   // suggestion that was taken.
   constructor(input, ask, taken) {
     this.input = input;
@@ -17,7 +17,9 @@ export class Completing {
       role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": this.list.id,
       autocomplete: "off", spellcheck: "false", autocapitalize: "off",
     })) input.setAttribute(name, value);
-    this.box = element("div", { class: "dicomnb-completing" }, input, this.list);
+    const box = element("div", { class: "dicomnb-completing" });
+    input.replaceWith(box);
+    box.append(input, this.list);
     input.addEventListener("input", () => this.ask(input.value));
     input.addEventListener("focus", () => this.ask(input.value));
     input.addEventListener("blur", () => this.close());

@@ -43,7 +43,7 @@ class Connecting extends Panel {
 
   server() {
     this.url = typed({ inputmode: "url", placeholder: "https://pacs.example/dicom-web" });
-    this.signIn = chooser([["none", "Nothing"], ["password", "User and password"], ["token", "Token"], ["google", "Google's default credentials"]]);
+    this.signIn = chooser([["none", "Nothing (open to all)"], ["password", "User and password"], ["token", "Token"], ["google", "Google's default credentials"]]);
     this.user = typed({});
     this.password = element("input", { type: "password", autocomplete: "new-password" });
     this.token = element("input", { type: "password", autocomplete: "off", spellcheck: "false" });
@@ -66,9 +66,8 @@ class Connecting extends Panel {
   folder() {
     this.path = typed({ placeholder: "/data/scans" });
     this.writable = element("input", { type: "checkbox" });
-    this.completing = new Completing(this.path, (text) => this.ask("folders", { text }), (item) => this.ask("folders", { text: item }));
     const made = field("Folder", this.path, "A path on the kernel's machine. Its files are read where they are and indexed in your cache folder.");
-    made.insertBefore(this.completing.box, made.children[1]);
+    this.completing = new Completing(this.path, (text) => this.ask("folders", { text }), (item) => this.ask("folders", { text: item }));
     return this.part("folder", made, ticked("May be written to: store new images, and delete (into a trash folder beside it)", this.writable));
   }
 
@@ -77,7 +76,7 @@ class Connecting extends Panel {
   demo() {
     this.flavour = chooser([["", "Plain DICOMweb, read-only"], ["google", "As Google's Cloud Healthcare API: a copy that can be written to"]]);
     return this.part("demo", element("div", {}, "Some 24 synthesised patients on a server of this machine: CT, MR, PET, ultrasound, plans, reports. No account, no network."),
-      field("Server", this.flavour));
+      element("div", { class: "dicomnb-fields dicomnb-wide" }, field("Server", this.flavour)));
   }
 
   part(kind, ...children) {
@@ -211,6 +210,9 @@ class Connecting extends Panel {
     if (words && !this.label && this.mine && level !== "done") this.settle();
   }
 
+  // Told before an error: whether it was what signs in that was not taken.
+  mend({ credentials }) { this.refused = credentials; }
+
   // What was waited for is over: the focus goes to what comes next.
   settle() {
     this.mine = "";
@@ -223,7 +225,8 @@ class Connecting extends Panel {
     if (kind === "google") return this.google.next() || this.connect;
     if (kind === "folder") return this.path;
     if (kind === "demo") return this.connect;
-    return { password: this.password, token: this.token }[this.signIn.value] || this.url;
+    const secret = { password: this.password, token: this.token }[this.signIn.value] || this.signIn;
+    return this.refused ? secret : this.url;
   }
 
   end() {

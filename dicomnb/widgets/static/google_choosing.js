@@ -3,14 +3,14 @@
 
 import { element } from "./controls.js";
 import { Completing } from "./completing.js";
-import { action, field } from "./panel.js";
+import { action, count, field } from "./panel.js";
 
 const EMPTY = {
   location: "No location in this project",
   dataset: "No dataset in this location",
   store: "No DICOM store in this dataset",
 };
-const BEFORE = { location: "Sign in first", dataset: "Choose a location first", store: "Choose a dataset first" };
+const BEFORE = { location: "Choose a project first", dataset: "Choose a location first", store: "Choose a dataset first" };
 const NAMES = { location: "Location", dataset: "Dataset", store: "DICOM store" };
 const ARTICLES = { location: "a location", dataset: "a dataset", store: "a store" };
 
@@ -42,7 +42,6 @@ export class GoogleChoosing {
     };
     this.project = element("input", { type: "text", placeholder: "my-project" });
     this.projectNote = element("div", { class: "dicomnb-hint" });
-    this.completing = new Completing(this.project, (text) => this.suggest(text), (item) => this.choose("project", item));
     this.selects = Object.fromEntries(Object.keys(EMPTY).map((level) => {
       const select = chooser([]);
       select.addEventListener("change", () => this.choose(level, select.value));
@@ -53,10 +52,10 @@ export class GoogleChoosing {
       action("Sign in differently", () => this.ask("sign out")), action("List again", () => this.ask("again")));
     const projectField = field("Project", this.project);
     projectField.append(this.projectNote);
-    projectField.insertBefore(this.completing.box, this.projectNote);
-    this.signing = element("div", { class: "dicomnb-fields" }, field("Sign in with", this.signIn), ...Object.values(this.ways));
+    this.completing = new Completing(this.project, (text) => this.suggest(text), (item) => this.choose("project", item));
+    this.signing = element("div", { class: "dicomnb-fields dicomnb-wide" }, field("Sign in with", this.signIn), ...Object.values(this.ways));
     this.body = element("div", { class: "dicomnb-body" }, this.signing, this.signed,
-      element("div", { class: "dicomnb-fields" }, projectField,
+      element("div", { class: "dicomnb-fields dicomnb-wide" }, projectField,
         ...Object.entries(this.selects).map(([level, select]) => field(NAMES[level], select))));
   }
 
@@ -82,6 +81,7 @@ export class GoogleChoosing {
     this.projectNote.textContent = google.note ? `Projects cannot be listed here, so type it. ${google.note.split("\n")[0]}` : "";
     this.projectNote.title = google.note;
     this.lists = google.levels;
+    this.counts = google.counts;
     this.chosen = form;
     this.draw(working);
   }
@@ -91,13 +91,38 @@ export class GoogleChoosing {
     for (const [level, select] of Object.entries(this.selects)) {
       const known = this.lists[level];
       const loading = working && before && !known;
-      const words = loading ? "Loading…" : !known ? BEFORE[level] : known.length ? `Choose ${ARTICLES[level]}` : EMPTY[level];
-      select.replaceChildren(element("option", { value: "" }, words), ...(known || []).map((one) => element("option", { value: one }, one)));
+      const words = loading ? "Loading…" : known ? (known.length ? `Choose ${ARTICLES[level]}` : EMPTY[level]) : this.missing(level, before);
+      // A store that was named and whose neighbours may not be listed is there all the same.
+      const named = !known && !loading && this.isSigned && this.chosen[level] ? [this.chosen[level]] : [];
+      this.fill(select, [["", words], ...this.choices(level, known || named)]);
       select.value = this.chosen[level] || "";
       select.disabled = !known || !known.length;
       select.setAttribute("aria-busy", String(Boolean(loading)));
       before = known && this.chosen[level];
     }
+  }
+
+  // Why there is no list.
+  missing(level, before) {
+    if (!this.isSigned) return "Sign in first";
+    return before ? "Could not be listed" : BEFORE[level];
+  }
+
+  // What can be chosen, with words; locations that have datasets first.
+  choices(level, known) {
+    const counts = level === "location" ? this.counts : {};
+    const words = (one) => counts[one] === undefined ? one : `${one} (${counts[one] ? count(counts[one], "dataset") : "no dataset"})`;
+    return [...known].sort((one, other) => Boolean(counts[other]) - Boolean(counts[one])).map((one) => [one, words(one)]);
+  }
+
+  // A list that is in use keeps its order: only its words change.
+  fill(select, choices) {
+    const words = new Map(choices);
+    const options = [...select.options];
+    const inUse = select === select.getRootNode().activeElement;
+    if (inUse && options.length === choices.length && options.every((one) => words.has(one.value))) {
+      for (const option of options) option.textContent = words.get(option.value);
+    } else select.replaceChildren(...choices.map(([value, text]) => element("option", { value }, text)));
   }
 
   // What is to be filled in next.
