@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicomnb.widgets.connecting import ConnectPanel
+    from dicomnb.widgets.searching import SearchPanel
     from dicomnb.widgets.uploading import UploadPanel
     from dicomnb.widgets.viewer import Viewer
 
-__all__ = ["ConnectPanel", "UploadPanel", "Viewer"]
+__all__ = ["ConnectPanel", "SearchPanel", "UploadPanel", "Viewer"]
 
 _MODULES = {
     "ConnectPanel": "dicomnb.widgets.connecting",
+    "SearchPanel": "dicomnb.widgets.searching",
     "UploadPanel": "dicomnb.widgets.uploading",
     "Viewer": "dicomnb.widgets.viewer",
 }

@@ -37,9 +37,9 @@ class Held(traitlets.TraitType[Any, Any]):
     def set(self, obj: Any, value: Any) -> None:
         """Keep it, and tell of it if it is another object."""
         old = obj._trait_values.get(self.name, self.default_value)
-        obj._trait_values[self.name] = self._validate(obj, value)
-        if old is not value:
-            obj._notify_trait(self.name, old, value)
+        new = obj._trait_values[self.name] = self._validate(obj, value)
+        if old is not new:
+            obj._notify_trait(self.name, old, new)
 
 
 class Panel(anywidget.AnyWidget):

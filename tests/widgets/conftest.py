@@ -7,10 +7,15 @@ import json
 import queue
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from pydicom import dcmread
+
+import dicomnb as dn
+from tests.conftest import real_file
 
 FAKE_MODEL = """async ({esm, css, state}) => {
     const style = document.createElement('style');
@@ -130,3 +135,21 @@ class Bridge:
 def bridge(page: Page) -> Callable[[Any], Bridge]:
     """Puts a panel on the page."""
     return lambda panel: Bridge(page, panel)
+
+
+NASTY = "<img src=x onerror=\"document.title='broken in'\">"
+
+
+@pytest.fixture
+def nasty(tmp_path: Path) -> dn.Archive:
+    """An archive of one image whose texts would like to be HTML."""
+    dataset = dcmread(real_file("CT_small.dcm"))
+    dataset.PatientID = NASTY
+    dataset.PatientName = "<b>Bold</b>^<i>"
+    dataset.StudyDescription = f"</script>{NASTY}"
+    dataset.SeriesDescription = NASTY
+    dataset.AccessionNumber = "<b>1"
+    folder = tmp_path / "nasty"
+    folder.mkdir()
+    dataset.save_as(folder / "nasty.dcm")
+    return dn.connect(folder)

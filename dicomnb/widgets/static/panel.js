@@ -61,6 +61,8 @@ export class Panel {
     this.doing = element("span", { class: "dicomnb-doing" });
     this.work = element("div", { class: "dicomnb-work", hidden: true }, this.bar, this.doing, this.stop);
     root.classList.add("dicomnb-panel");
+    // The keys of a notebook (a: a cell above, d d: delete) are not those of a panel in it.
+    root.setAttribute("data-lm-suppress-shortcuts", "true");
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", label);
     root.append(this.body, this.work, this.saying);
