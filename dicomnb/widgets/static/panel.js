@@ -139,10 +139,11 @@ export class Panel {
   }
 }
 
-// The module of a panel.
-export function shown(Kind, label) {
+// The module of a panel; its name is put in where modules are joined (javascript.py).
+export function shown(Kind, label, name) {
   return {
     render({ model, el }) {
+      el.classList.add(`dicomnb-${name}`);
       const view = new Kind(model, el, label);
       el.dicomnbView = view;
       return () => view.end();

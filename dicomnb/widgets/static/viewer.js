@@ -51,7 +51,6 @@ class View extends Panel {
     this.timeRow = element("div", { class: "dicomnb-slider", hidden: true }, this.times, this.when);
     this.sliceRow = element("div", { class: "dicomnb-slider" }, this.slices, this.place);
     this.spoken = element("div", { class: "dicomnb-spoken", "aria-live": "polite" });
-    this.root.classList.add("dicomnb-viewer");
     this.body.append(this.controls.bar, this.stage, this.sliceRow, this.timeRow, this.spoken);
     this.picture = document.createElement("canvas");
     this.choose("window");
