@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dicomnb.transfer.items import Item
     from dicomnb.wire.storing import StoreForm
 
-__all__ = ["Changing"]
+__all__ = ["Changing", "meant_to_be_deleted"]
 
 
 class Changing(Connected):
@@ -225,13 +225,7 @@ class Changing(Connected):
         Example:
             >>> archive.delete(study, wait=False)["Operation"].iloc[0].wait(progress=True)
         """
-        refs = refs_of(ref, base=self.source.address)
-        if column := cut_off(ref):
-            raise RefError(
-                f"What is to be deleted has {column}, but lacks the UID of what that describes: "
-                f"it would mean the whole {refs[0].level if refs else 'study'}. Nothing was "
-                "deleted; give dicomnb.Ref(study, series, …) for what is meant."
-            )
+        refs = meant_to_be_deleted(ref, base=self.source.address)
         if len(refs) != (1 if expect is None else expect):
             raise RefError(
                 f"This names {len(refs)} things to delete, not {1 if expect is None else expect}. "
@@ -247,6 +241,26 @@ class Changing(Connected):
         if wait and (running := int((table["Outcome"] == "deleting").sum())):
             warn(f"{running} of {len(table)} are still being deleted; see Reason and Operation.")
         return table
+
+
+def meant_to_be_deleted(what: Any, *, base: str) -> list[Ref]:
+    """What `Changing.delete` takes something to mean, each once; nothing is asked of anybody.
+
+    Args:
+        what: refs, as for `Changing.delete`.
+        base: the address that a RetrieveURL must begin with.
+
+    Raises:
+        RefError: it does not say what is meant, or seems to mean less than its UIDs say.
+    """
+    refs = refs_of(what, base=base)
+    if column := cut_off(what):
+        raise RefError(
+            f"What is to be deleted has {column}, but lacks the UID of what that describes: "
+            f"it would mean the whole {refs[0].level if refs else 'study'}. Nothing was "
+            "deleted; give dicomnb.Ref(study, series, …) for what is meant."
+        )
+    return refs
 
 
 def _judged(table: pd.DataFrame, raise_on_failure: bool) -> pd.DataFrame:

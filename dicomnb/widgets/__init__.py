@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicomnb.widgets.connecting import ConnectPanel
+    from dicomnb.widgets.deleting import DeletePanel
     from dicomnb.widgets.searching import SearchPanel
     from dicomnb.widgets.uploading import UploadPanel
     from dicomnb.widgets.viewer import Viewer
 
-__all__ = ["ConnectPanel", "SearchPanel", "UploadPanel", "Viewer"]
+__all__ = ["ConnectPanel", "DeletePanel", "SearchPanel", "UploadPanel", "Viewer"]
 
 _MODULES = {
     "ConnectPanel": "dicomnb.widgets.connecting",
+    "DeletePanel": "dicomnb.widgets.deleting",
     "SearchPanel": "dicomnb.widgets.searching",
     "UploadPanel": "dicomnb.widgets.uploading",
     "Viewer": "dicomnb.widgets.viewer",

@@ -9,6 +9,7 @@ import traitlets
 
 from dicomnb.errors import Cancelled, DicomnbError
 from dicomnb.widgets.arriving import Arriving
+from dicomnb.widgets.changeable import why_no_store
 from dicomnb.widgets.finding import found_at
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.listed import FILTERS, Listed
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from dicomnb.archive import Archive
     from dicomnb.pool import Cancel
-    from dicomnb.widgets.finding import Found
+from dicomnb.widgets.finding import Found
 
 __all__ = ["UploadPanel"]
 
@@ -63,7 +64,7 @@ class UploadPanel(Arriving):
     """
 
     _esm = module("uploading")
-    _css = style("panel", "uploading")
+    _css = style("panel", "paged", "uploading")
     _title = "An upload panel"
 
     archive = traitlets.Any(None)
@@ -220,7 +221,7 @@ class UploadPanel(Arriving):
             return
         self._cannot = "The archive has not said yet whether it can store."
         archive = self.archive
-        self._begin("Asking what the archive can do…", lambda _: _why_not(archive), self._can)
+        self._begin("Asking what the archive can do…", lambda _: why_no_store(archive), self._can)
 
     def _can(self, why_not: str) -> None:
         self._cannot = why_not
@@ -340,24 +341,6 @@ class UploadPanel(Arriving):
 
     def __repr__(self) -> str:
         return f"<dicomnb UploadPanel: {len(self._files):,} files>"
-
-
-def _why_not(archive: Archive) -> str:
-    """Why an archive cannot be stored in, with a way forward; empty where it can."""
-    abilities = archive.source.abilities()
-    if abilities.stores:
-        return ""
-    address = archive.source.address
-    if abilities.family == "folder":
-        return (
-            f"The folder {address!r} is read-only. To store in it, connect with "
-            f"dn.connect({address!r}, options=dn.Options(writable=True))."
-        )
-    return f"The server {address} does not take new instances" + (
-        ": it is read-only. dn.serve(folder, writable=True) serves one that does."
-        if "read-only" in abilities.family
-        else ". Connect to one that does."
-    )
 
 
 def _summary(stored: int, total: int, error: Exception | None) -> tuple[str, str]:

@@ -55,7 +55,7 @@ def own_instance(path: Path, *, patient: str = "P1", mebibytes: int = 0) -> Path
 
 
 def states(page: Page) -> list[str]:
-    return page.locator(".dicomnb-files tbody .dicomnb-word").all_inner_texts()
+    return page.locator(".dicomnb-listed tbody .dicomnb-word").all_inner_texts()
 
 
 def named(page: Page, name: str) -> Locator:
@@ -127,7 +127,7 @@ def test_a_folder_with_junk_in_between(
     assert files.loc["scans/empty.dcm", "Reason"] == "empty"
     # 12 small files need not 12 messages.
     assert page.evaluate("() => window.view.sender.loads") == 1
-    expect(page.locator(".dicomnb-files")).to_contain_text(NASTY)
+    expect(page.locator(".dicomnb-listed")).to_contain_text(NASTY)
     page.get_by_role("combobox", name="Which files to show").select_option("left out")
     made.pump()
     assert states(page) == ["left out"] * 3
@@ -284,11 +284,11 @@ def test_many_files_are_shown_in_pages(
     own_instance(scans / "zzz.dcm")
     panel = UploadPanel(server).add(scans).wait()
     made = bridge(panel)
-    expect(page.locator(".dicomnb-files tbody tr")).to_have_count(100)
+    expect(page.locator(".dicomnb-listed tbody tr")).to_have_count(100)
     expect(page.get_by_text("1–100 of 151")).to_be_visible()
     named(page, "Next").click()
     made.pump()
-    expect(page.locator(".dicomnb-files tbody tr")).to_have_count(51)
+    expect(page.locator(".dicomnb-listed tbody tr")).to_have_count(51)
     expect(named(page, "Next")).to_be_disabled()
     named(page, "Previous").click()
     made.pump()

@@ -2,23 +2,21 @@
 
 import { element } from "./controls.js";
 import { Panel, action, bytes, count, field, fresh, shown } from "./panel.js";
+import { PagedTable, copyText, patientCell, stateCell } from "./paged.js";
 import { FileSender, droppedFiles } from "./sending.js";
 
 const FILTERS = [
   ["all", "All"], ["to send", "To be sent"], ["left out", "Left out"],
   ["not stored", "Not stored"], ["stored", "Stored"],
 ];
-const STATES = { ready: "ready", arriving: "arriving…", checking: "looking…", picture: "picture" };
-const GOOD = new Set(["stored", "already there"]);
-const BAD = new Set(["failed", "conflict"]);
-const ODD = new Set(["left out", "warned", "picture"]);
+const STATES = { arriving: "arriving…", checking: "looking…" };
+const COLUMNS = [["File"], ["Size", "dicomnb-number"], ["Patient"], ["Modality"], ["State"]];
 
 class Uploading extends Panel {
   build() {
     this.name = fresh("page");
     this.sender = new FileSender((kind, content, buffers) => this.ask(kind, content, buffers), this.name);
     this.which = "all";
-    this.first = 0;
     this.target = element("div", { class: "dicomnb-hint" });
     this.refusal = element("div", { class: "dicomnb-refusal", role: "note", hidden: true });
     this.body.append(this.target, this.refusal, this.choosing(), this.listing(), this.sending());
@@ -94,51 +92,27 @@ class Uploading extends Panel {
 
   listing() {
     this.filter = element("select", { class: "dicomnb-filter", "aria-label": "Which files to show" });
-    this.filter.addEventListener("change", () => { this.which = this.filter.value; this.first = 0; this.askRows(); });
-    this.before = action("Previous", () => this.turn(-1));
-    this.after = action("Next", () => this.turn(1));
-    this.place = element("span", { class: "dicomnb-hint" });
-    this.rowsBody = element("tbody");
-    const head = element("tr", {}, ...["File", "Size", "Patient", "Modality", "State"].map((one) => element("th", { scope: "col" }, one)));
-    this.table = element("table", { class: "dicomnb-table dicomnb-files" }, element("caption", { class: "dicomnb-unseen" }, "Files to upload"), element("thead", {}, head), this.rowsBody);
-    this.scrolled = element("div", { class: "dicomnb-scrolled", tabindex: 0, role: "region", "aria-label": "Files" }, this.table);
-    this.pages = element("div", { class: "dicomnb-row" }, this.filter, this.before, this.after, this.place);
+    this.filter.addEventListener("change", () => { this.which = this.filter.value; this.paged.refresh(true); });
+    this.paged = new PagedTable("Listed files", COLUMNS, (one) => this.row(one), (first) => this.ask("rows", { view: this.name, which: this.which, first }));
     this.study = element("select");
     this.study.addEventListener("change", () => this.ask("like", { study: this.study.value }));
     this.pictures = field("Pictures become instances of", this.study, "A picture is no DICOM by itself. It is stored as an instance of the patient and study chosen here; a script may set panel.like.");
-    this.list = element("div", { class: "dicomnb-body", hidden: true }, this.pages, this.scrolled, this.pictures);
+    const above = element("div", { class: "dicomnb-row" }, this.filter, this.paged.pages);
+    this.list = element("div", { class: "dicomnb-body", hidden: true }, above, this.paged.scrolled, this.pictures);
     return this.list;
   }
 
-  askRows() {
-    this.ask("rows", { view: this.name, which: this.which, first: this.first });
-  }
-
-  turn(step) {
-    this.first = Math.max(this.first + step * this.shownRows, 0);
-    this.askRows();
-  }
-
   rows(told) {
-    if (told.view !== this.name || told.which !== this.which) return;
-    this.first = told.first;
-    this.shownRows = Math.max(told.rows.length, 100);
-    this.rowsBody.replaceChildren(...told.rows.map((one) => this.row(one)));
-    const last = told.first + told.rows.length;
-    const many = told.total > told.rows.length;
-    this.place.textContent = many ? `${(told.first + 1).toLocaleString("en")}–${last.toLocaleString("en")} of ${told.total.toLocaleString("en")}` : "";
-    this.before.hidden = this.after.hidden = !many;
-    this.before.disabled = told.first === 0;
-    this.after.disabled = last >= told.total;
+    if (told.view === this.name && told.which === this.which) this.paged.show(told);
   }
 
   row(one) {
-    const tone = GOOD.has(one.state) ? "good" : BAD.has(one.state) ? "bad" : ODD.has(one.state) ? "odd" : "plain";
-    const state = element("td", { class: `dicomnb-state dicomnb-${tone}` }, element("span", { class: "dicomnb-word" }, STATES[one.state] || one.state));
-    if (one.words) state.append(element("span", { class: "dicomnb-hint" }, one.words));
-    const patient = element("td", { class: "dicomnb-patient" }, one.patient);
-    if (one.id) patient.append(element("div", { class: "dicomnb-hint" }, one.id));
-    return element("tr", {}, element("td", { class: "dicomnb-name" }, one.name), element("td", { class: "dicomnb-size" }, bytes(one.size)), patient, element("td", { class: "dicomnb-modality" }, one.modality), state);
+    return element("tr", {},
+      element("td", { class: "dicomnb-name" }, one.name),
+      element("td", { class: "dicomnb-number" }, bytes(one.size)),
+      patientCell(one.patient, one.id),
+      element("td", { class: "dicomnb-short" }, one.modality),
+      stateCell(one.state, STATES[one.state] || one.state, one.words));
   }
 
   // -- sending ----------------------------------------------------------------------------------
@@ -148,16 +122,9 @@ class Uploading extends Panel {
     this.sendAll.classList.add("dicomnb-main");
     this.again = action("Retry failed", () => this.ask("retry"));
     this.clearList = action("Clear list", () => this.ask("clear"));
-    this.copy = action("Copy code", () => this.copyCode());
+    this.copy = action("Copy code", () => copyText(this.state.code, (...said) => this.tell(...said)));
     this.actions = element("div", { class: "dicomnb-row" }, this.sendAll, this.again, this.clearList, this.copy);
     return this.actions;
-  }
-
-  copyCode() {
-    navigator.clipboard.writeText(this.state.code).then(
-      () => this.tell("done", "The code is on the clipboard."),
-      () => this.tell("info", this.state.code),
-    );
   }
 
   // -- what the kernel says ---------------------------------------------------------------------
@@ -179,7 +146,7 @@ class Uploading extends Panel {
     this.again.hidden = !failed;
     this.clearList.hidden = this.copy.hidden = !some;
     this.enable();
-    if (some) this.askRows();
+    if (some) this.paged.refresh();
   }
 
   showPictures(state) {
