@@ -111,10 +111,11 @@ class ShownColumn:
         if isinstance(compare, str):
             return None, compare
         if compare is not None:
-            if compare.text is not None:
+            if compare.text is None:
+                equal = self._spread(compare.within(self._numbers))
+            else:
                 equal = self._spread([text == compare.text for text in self._exact])
-                return (~equal if compare.negated else equal), ""
-            return self._spread(compare.within(self._numbers)), ""
+            return (~equal if compare.negated else equal), ""
         passing = np.ones(len(self._cells), dtype=np.bool_)
         for word in wanted.casefold().split():
             passing &= self.contains(word)
@@ -259,18 +260,19 @@ def person(name: str) -> str:
     """A person's name as it is read: family name first.
 
     Args:
-        name: as DICOM writes it (PS3.5 section 6.2.1): ``Family^Given^Middle^Prefix^Suffix``.
+        name: as DICOM writes it (PS3.5 section 6.2.1): ``Family^Given^Middle^Prefix^Suffix``, in
+            several scripts with ``=`` between them.
 
     Example:
         >>> person("Zhang^Sally"), person("Hartmann^Ilse^^Dr."), person("King^Martin^Luther^^Jr.")
         ('Zhang, Sally', 'Hartmann, Dr. Ilse', 'King, Martin Luther, Jr.')
     """
-    group = next((one for one in name.split("=") if one.strip("^ ")), "")
-    family, given, middle, prefix, suffix = [
-        part.strip() for part in (group.split("^") + [""] * 4)[:5]
-    ]
-    calling = " ".join(part for part in (prefix, given, middle) if part)
-    return ", ".join(part for part in (family, calling, suffix) if part)
+    if "=" in name:
+        return "=".join(person(script) for script in name.split("="))
+    family, given, middle, prefix, suffix, *more = [*name.split("^"), "", "", "", ""]
+    calling = " ".join(part.strip() for part in (prefix, given, middle) if part.strip())
+    parts = (family.strip(), calling, suffix.strip(), *more)
+    return ", ".join(part for part in parts if part)
 
 
 def _names(value: object) -> str:

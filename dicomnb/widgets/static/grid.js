@@ -65,6 +65,7 @@ export class Grid {
     this.toggle = action("Filter columns", () => this.showFilters(!this.filtersShown), { "aria-expanded": "false" });
     this.clear = action("Clear filters", () => this.clearFilters(), { hidden: true });
     this.counts = element("div", { class: "dicomnb-grid-counts", role: "status", "aria-live": "polite" });
+    this.problems = element("div", { class: "dicomnb-grid-problems", role: "status", id: `${this.id}-problems` });
     this.bar = element("div", { class: "dicomnb-grid-bar" }, ...(filter ? [this.words, this.toggle, this.clear] : []), this.counts);
     this.head = new GridHead(this.actions(), { select, label });
     this.head.id = this.id;
@@ -73,7 +74,7 @@ export class Grid {
       role: "grid", class: "dicomnb-grid-table", tabindex: 0, "aria-label": label, "aria-multiselectable": select ? "true" : null, "aria-busy": "true",
     }, element("div", { role: "rowgroup", class: "dicomnb-grid-top" }, this.head.element), this.body);
     this.nothing = element("div", { class: "dicomnb-grid-nothing", hidden: true });
-    this.element = element("div", { class: "dicomnb-grid", "data-lm-suppress-shortcuts": "true" }, this.bar, this.table, this.nothing);
+    this.element = element("div", { class: "dicomnb-grid", "data-lm-suppress-shortcuts": "true" }, this.bar, this.problems, this.table, this.nothing);
     this.lines = new GridRows(this.body, { id: this.id, select, open });
   }
 
@@ -158,6 +159,8 @@ export class Grid {
       select && selected ? `${whole(selected)} selected${hidden ? ` (${whole(hidden)} not shown)` : ""}` : "",
     ].filter(Boolean).join(" · ");
     if (this.counts.textContent !== words) this.counts.textContent = words;
+    const wrong = Object.entries(filter.problems).map(([place, why]) => `${columns[place].label}: ${why}`).join(" ");
+    if (this.problems.textContent !== wrong) this.problems.textContent = wrong;
     this.bar.hidden = all === 0;
     this.table.hidden = columns.length === 0 || all === 0;
     this.nothing.hidden = shown > 0;

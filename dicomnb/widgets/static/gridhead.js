@@ -141,7 +141,8 @@ export class GridHead {
       }
       const problem = filter.problems[place];
       input.setAttribute("aria-invalid", String(Boolean(problem)));
-      input.title = problem || HINTS[this.columns[place].kind];
+      if (problem) input.setAttribute("aria-describedby", `${this.id}-problems`);
+      else input.removeAttribute("aria-describedby");
     });
     if (!this.all) return;
     this.all.checked = shown > 0 && selected === shown;
