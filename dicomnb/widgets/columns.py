@@ -7,6 +7,7 @@ hundred thousand studies have some thousand dates and a dozen modalities.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cached_property
@@ -28,6 +29,7 @@ __all__ = ["ShownColumn", "cell_text", "person"]
 # A cell of a page holds no more; a sequence or a report can be as long as a book.
 _LONGEST = 300
 _SAMPLE = 200
+_DICOM_DAY = re.compile(r"\d{6}(\d{2})?")
 _NARROWEST, _WIDEST = 4, 36
 
 
@@ -95,6 +97,8 @@ class ShownColumn:
         """
         if self._is_name:  # "Zhang, Sally" as read is Zhang^Sally as written, and looked for
             word = word.strip(",").replace(",", "^")
+        elif self.kind == "date" and _DICOM_DAY.fullmatch(word):
+            word = "-".join(part for part in (word[:4], word[4:6], word[6:]) if part)
         return self._spread([word in text for text in self._haystack])
 
     def matches(self, wanted: str) -> tuple[NDArray[np.bool_] | None, str]:
@@ -152,12 +156,8 @@ class ShownColumn:
 
     @cached_property
     def _haystack(self) -> list[str]:
-        """What is searched of each different value: its text, and DICOM's own way to write it."""
-        if self._is_name and self._is_text:
-            return self._folded
-        if self.kind == "date":
-            return [f"{text}\n{text.replace('-', '')}" for text in self._exact]
-        return self._exact
+        """What is searched of each different value: names as written, others as shown."""
+        return self._folded if self._is_name and self._is_text else self._exact
 
     @cached_property
     def _numbers(self) -> NDArray[Any]:

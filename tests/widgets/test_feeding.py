@@ -78,7 +78,7 @@ def passes(texts: list[str], words: str) -> bool:
     return all(any(word in text.casefold() for text in texts) for word in words.casefold().split())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     frame=frames(),
     by=st.lists(st.tuples(st.sampled_from(list(COLUMNS)), st.booleans()), max_size=3),
@@ -125,7 +125,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(frame=frames(), steps=st.lists(STEPS, max_size=12))
 def test_a_selection_is_a_set_of_labels(frame: pd.DataFrame, steps: list[tuple[Any, ...]]) -> None:
     feed = Feed(frame)
@@ -467,3 +467,18 @@ def test_a_table_that_grows_keeps_order_filter_and_selection() -> None:
     assert told.messages[-1]["table"] != table
     assert told.messages[-1]["sort"] == []
     assert told.grid.feed.selected.empty
+
+
+def test_a_script_sorts_and_selects_too() -> None:
+    told = Told()
+    told.grid.show(TABLE)
+    turn = told.messages[-1]["turn"]
+    told.grid.feed.choose(["z"])
+    told.grid.tell()
+    assert (told.messages[-1]["turn"], told.messages[-1]["selected"]) == (turn, 1)
+    assert told.marks[-1] == bytes([0b00100000])
+    told.grid.feed.sort("PatientID")
+    told.grid.tell()
+    assert told.messages[-1]["turn"] != turn
+    assert told.marks[-1] == bytes([0b01000000])
+    assert told.selected == []  # what a script selects, it knows

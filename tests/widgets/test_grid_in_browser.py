@@ -19,10 +19,11 @@ from tests.widgets.conftest import Bridge
 
 COUNT = 100_000
 NASTY = "<img src=x onerror=\"document.title='broken in'\">"
-SCRIPT = """
+HEAD = """
 import { Grid } from "./grid.js";
 import { Panel, shown } from "./panel.js";
-
+"""
+SCRIPT = """
 class Tabled extends Panel {
   build() {
     this.grid = new Grid({
@@ -34,8 +35,26 @@ class Tabled extends Panel {
   show() {}
   "grid-facts"(message, buffers) { this.grid.facts(message, buffers); }
   "grid-rows"(message) { this.grid.rows(message); }
+  end() { super.end(); this.grid.end(); }
 }
 export default shown(Tabled, "A table");
+"""
+OUTCOMES = """
+class Tabled extends Panel {
+  build() {
+    const ask = (kind, content) => this.ask(kind, content);
+    this.grid = new Grid({ ask, label: "Outcomes", noun: "file", select: false, rows: 5 });
+    this.other = new Grid({ ask, label: "Found", name: "other", filter: false });
+    this.body.append(this.grid.element, this.other.element);
+  }
+  show() {}
+  "grid-facts"(message, buffers) { this.grid.facts(message, buffers); }
+  "grid-rows"(message) { this.grid.rows(message); }
+  "other-facts"(message, buffers) { this.other.facts(message, buffers); }
+  "other-rows"(message) { this.other.rows(message); }
+  end() { super.end(); this.grid.end(); this.other.end(); }
+}
+export default shown(Tabled, "Outcomes");
 """
 
 
@@ -53,10 +72,11 @@ class Tabled(Panel):
             on_select=self.told.append,
             on_open=self.opened.append,
         )
+        self.other = Gridding(lambda content, buffers: self.send(content, buffers), name="other")
         self.grid.show(frame, **options)
 
     def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
-        return self.grid.answers()
+        return {**self.grid.answers(), **self.other.answers()}
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +118,10 @@ def shown(
     folder = tmp_path_factory.mktemp("static")
     for file in javascript.STATIC.glob("*.js"):
         (folder / file.name).write_text(file.read_text())
-    (folder / "tabled.js").write_text(SCRIPT)
     monkeypatch.setattr(javascript, "STATIC", folder)
 
-    def show(frame: pd.DataFrame, **options: Any) -> Bridge:
+    def show(frame: pd.DataFrame, script: str = SCRIPT, **options: Any) -> Bridge:
+        (folder / "tabled.js").write_text(HEAD + script)
         panel = Tabled(frame, **options)
         panel._esm = javascript.module("tabled")  # type: ignore[misc]
         return bridge(panel)
@@ -464,6 +484,56 @@ def test_a_million_rows_end_where_they_end(shown: Shown, page: Page) -> None:
     grid.evaluate("one => { one.scrollTop = 1e9; }")
     settle(made)
     assert max(lines(page)) == 999_999
+
+
+def test_a_cell_is_copied(shown: Shown, page: Page, frame: pd.DataFrame) -> None:
+    made = shown(frame)
+    page.get_by_role("gridcell", name=frame["PatientID"].iloc[2], exact=True).click()
+    settle(made)
+    page.evaluate(
+        "() => document.addEventListener('copy', (one) => {"
+        " window.copied = one.clipboardData.getData('text/plain'); })"
+    )
+    page.keyboard.press("Control+c")
+    assert page.evaluate("() => window.copied") == frame["PatientID"].iloc[2]
+
+
+def test_a_table_of_outcomes_is_only_read(shown: Shown, page: Page) -> None:
+    files = pd.DataFrame(
+        {
+            "File": [f"{one:05d}.dcm" for one in range(3000)],
+            "Outcome": pd.Series(["stored", "failed", "stored"] * 1000),
+            "Reason": pd.Series([None, "Not enough space at the server.", None] * 1000),
+        }
+    )
+    made = shown(files, OUTCOMES)
+    outcomes = page.get_by_role("grid", name="Outcomes")
+    box = outcomes.bounding_box()
+    assert box is not None
+    assert box["height"] < 8 * 28
+    assert page.get_by_role("checkbox").count() == 0
+    page.get_by_role("searchbox", name="Filter files").fill("failed")
+    settle(made)
+    expect(outcomes.locator("..").get_by_role("status").first).to_have_text(
+        "1,000 of 3,000 files shown"
+    )
+    assert [texts[1] for texts in lines(page).values()] == ["failed"] * len(lines(page))
+    outcomes.focus()
+    for key in ("Space", "Control+a", "Enter", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    settle(made)
+    assert made.panel.grid.feed.selected.empty
+    assert (made.panel.told, made.panel.opened) == ([], [])
+
+    expect(page.get_by_text("Nothing to show.")).to_be_visible()
+    made.panel.other.show(pd.DataFrame({"PatientID": ["one", "two"]}))
+    settle(made)
+    found = page.get_by_role("grid", name="Found")
+    expect(found.get_by_role("gridcell", name="two", exact=True)).to_be_visible()
+    found.get_by_role("checkbox", name="Select row 2, two").click()
+    settle(made)
+    assert made.panel.other.feed.selected.index.tolist() == [1]
+    assert page.get_by_role("searchbox").count() == 1
 
 
 DARK = """() => {
