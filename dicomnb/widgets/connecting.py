@@ -249,7 +249,8 @@ class ConnectPanel(Panel):
             return choice.begun(auth, self._options, cancel)
 
         def failed(error: BaseException) -> None:
-            self._forget()
+            if not self._account or isinstance(error, AuthError):  # else only listing again failed
+                self._forget()
             self._refused(error, "projects")
             self._tell_state()
 
@@ -277,8 +278,9 @@ class ConnectPanel(Panel):
     def _stop_listing(self) -> None:
         """What is listed now is not wanted any more."""
         self.cancel()
-        if self._counting is not None:
-            self._counting.set()
+        for one in (self._counting, self._listing):
+            if one is not None:
+                one.set()
 
     def _listed(self, choice: Choice) -> None:
         self._form, self._lists = choice.form, choice.lists
@@ -331,7 +333,9 @@ class ConnectPanel(Panel):
     def __repr__(self) -> str:
         if self.archive is None:
             return "<dicomnb ConnectPanel, not connected>"
-        return f"<dicomnb ConnectPanel, connected to {self.archive.source.address}>"
+        # Not where: a folder may be named after a patient, and this is saved with the notebook.
+        kind = self._about["family"] if self._about is not None else "an archive"
+        return f"<dicomnb ConnectPanel, connected: {kind}>"
 
     def _static(self) -> str:
         return "" if self.archive is None else f"<div>{escape(repr(self)[1:-1])}</div>"

@@ -127,7 +127,7 @@ def filled(where: Any, options: Options) -> Form:
     text = where.strip()
     if parts := _google_parts(text):
         return form.changed({"kind": "google", **parts})
-    if "://" not in text and Path(text).expanduser().is_dir():
+    if "://" not in text and (text.startswith(("/", "~", ".")) or Path(text).is_dir()):
         return replace(form, kind="folder", folder=text)
     url, pair = taken_apart(text)
     if pair is not None:

@@ -59,7 +59,6 @@ class Gridding:
         self._turn = 0
         self._table = 0
         self._feed = Feed(pd.DataFrame())
-        self._told: tuple[Feed, int] | None = None
 
     @property
     def feed(self) -> Feed:
@@ -105,9 +104,7 @@ class Gridding:
     def tell(self) -> None:
         """Tell all views what is shown now; they ask for the rows that they need."""
         with self._lock:
-            if self._told != (self._feed, self._feed.turn):
-                self._told = (self._feed, self._feed.turn)
-                self._turn += 1
+            self._turn += 1
             self._tell()
 
     # -- what is asked ---------------------------------------------------------------------------

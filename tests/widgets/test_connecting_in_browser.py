@@ -206,6 +206,25 @@ def test_two_views_tell_the_same(bridge: Callable[[Any], Bridge], page: Page) ->
     expect(page.get_by_label("Check the server's certificate")).not_to_be_checked()
 
 
+def test_what_is_typed_is_not_overwritten(bridge: Callable[[Any], Bridge], page: Page) -> None:
+    """The kernel answers late; what it tells meanwhile is older than what is in the page."""
+    made = bridge(ConnectPanel("https://pacs.example/old"))
+    late = made.panel._state()
+    page.get_by_label("Address").fill("https://pacs.example/new")
+    page.get_by_role("radio", name="Folder").check()
+    made.panel.send({"kind": "state", **late})
+    made.pump(wait=False)
+    expect(page.get_by_role("radio", name="Folder")).to_be_checked()
+    page.get_by_role("radio", name="Server").check()
+    made.pump()
+    expect(page.get_by_label("Address")).to_have_value("https://pacs.example/new")
+    assert made.panel._form.url == "https://pacs.example/new"
+    late["form"]["url"] = "https://pacs.example/elsewhere"  # changed in another view
+    made.panel.send({"kind": "state", **late})
+    made.pump()
+    expect(page.get_by_label("Address")).to_have_value("https://pacs.example/elsewhere")
+
+
 @pytest.mark.parametrize("width", [360, 700, 1200])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_how_it_looks(

@@ -12,10 +12,17 @@ const MOST_KEY_BYTES = 1 << 20;
 const typed = (attributes) => element("input", { type: "text", spellcheck: "false", autocapitalize: "off", autocomplete: "off", ...attributes });
 const ticked = (words, input) => element("label", { class: "dicomnb-ticked" }, input, element("span", {}, words));
 
+// What a field holds, as the kernel would tell it.
+function held(input, like = "") {
+  if (input.type === "checkbox") return input.checked;
+  return typeof like === "number" ? Number(input.value) : input.value.trim();
+}
+
 class Connecting extends Panel {
   build() {
     this.mine = ""; // what this view waits for: "asked", then "begun"
     this.changing = false;
+    this.ahead = new Set(); // fields in which the page has what the kernel does not have yet
     this.google = new GoogleChoosing((kind, content) => this.waitFor(kind, content));
     this.form = element("form", { class: "dicomnb-body", autocomplete: "off", onsubmit: (event) => this.submit(event) },
       this.kinds(), this.server(), this.folder(), this.googlePart(), this.demo(), this.buttons());
@@ -26,15 +33,22 @@ class Connecting extends Panel {
       timeout: this.timeout, folder: this.path, writable: this.writable, flavour: this.flavour,
       google_sign_in: this.google.signIn, key_path: this.google.keyPath, project: this.google.project,
     };
-    for (const [name, input] of Object.entries(this.inputs)) input.addEventListener("change", () => this.filled(name, input));
+    for (const [name, input] of Object.entries(this.inputs)) {
+      input.addEventListener("input", () => this.ahead.add(name));
+      input.addEventListener("change", () => this.filled(name, input));
+    }
     this.arrange();
   }
 
   kinds() {
     const name = fresh("kind");
     this.radios = KINDS.map(([value, words]) => {
-      const radio = element("input", { type: "radio", name, value, "data-lm-suppress-shortcuts": "true" });
-      radio.addEventListener("change", () => { this.arrange(); this.ask("form", { form: { kind: value } }); });
+      const radio = element("input", { type: "radio", name, value });
+      radio.addEventListener("change", () => {
+        this.ahead.add("kind");
+        this.arrange();
+        this.ask("form", { form: { kind: value } });
+      });
       return [radio, element("label", {}, radio, element("span", {}, words))];
     });
     this.radios[0][0].checked = true;
@@ -85,7 +99,7 @@ class Connecting extends Panel {
   }
 
   buttons() {
-    this.connect = element("button", { type: "submit", class: "dicomnb-action dicomnb-main", "data-lm-suppress-shortcuts": "true" }, "Connect");
+    this.connect = element("button", { type: "submit", class: "dicomnb-action dicomnb-main" }, "Connect");
     this.keep = action("Keep the present connection", () => { this.changing = false; this.show(this.state); this.title?.focus(); });
     return element("div", { class: "dicomnb-row" }, this.connect, this.keep);
   }
@@ -107,7 +121,8 @@ class Connecting extends Panel {
   }
 
   filled(name, input) {
-    const value = input.type === "checkbox" ? input.checked : input.value;
+    const value = held(input);
+    this.ahead.add(name);
     this.arrange();
     if (name === "project" && this.state?.google.signed_in) this.waitFor("choose", { level: "project", value });
     else this.ask("form", { form: { [name]: value } });
@@ -124,7 +139,8 @@ class Connecting extends Panel {
     if (this.label || this.connect.disabled) return;
     const kind = this.kind();
     const form = { kind };
-    for (const [name, input] of Object.entries(this.inputs)) form[name] = input.type === "checkbox" ? input.checked : input.value;
+    for (const [name, input] of Object.entries(this.inputs)) form[name] = held(input);
+    this.ahead.clear();
     const secrets = { server: { password: this.password, token: this.token }[form.sign_in], google: { token: this.google.token }[form.google_sign_in] };
     const secret = secrets[kind]?.value || "";
     const file = kind === "google" && form.google_sign_in === "file" ? this.google.keyFile.files[0] : null;
@@ -151,12 +167,7 @@ class Connecting extends Panel {
     const isNew = this.connection !== undefined && state.connection !== this.connection;
     this.connection = state.connection;
     if (isNew) this.changing = false;
-    for (const [radio] of this.radios) radio.checked = radio.value === state.form.kind;
-    const active = this.root.getRootNode().activeElement;
-    for (const [name, input] of Object.entries(this.inputs)) {
-      if (input.type === "checkbox") input.checked = state.form[name];
-      else if (input !== active || input.tagName === "SELECT") input.value = state.form[name];
-    }
+    this.fill(state.form);
     this.google.show(state, Boolean(this.label));
     this.arrange();
     const isCard = Boolean(state.about) && !this.changing;
@@ -164,6 +175,20 @@ class Connecting extends Panel {
     this.card.hidden = !isCard;
     if (isCard) this.drawCard(state);
     if (!this.label && this.mine === "begun") this.settle();
+  }
+
+  // Fills the fields in from the kernel, but for those that are being changed here.
+  fill(form) {
+    const isHere = (name, value) => {
+      if (value === form[name]) this.ahead.delete(name);
+      return this.ahead.has(name);
+    };
+    if (!isHere("kind", this.kind())) for (const [radio] of this.radios) radio.checked = radio.value === form.kind;
+    for (const [name, input] of Object.entries(this.inputs)) {
+      if (isHere(name, held(input, form[name]))) continue;
+      if (input.type === "checkbox") input.checked = form[name];
+      else input.value = form[name];
+    }
   }
 
   drawCard({ about, notes, code }) {

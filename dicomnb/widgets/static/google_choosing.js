@@ -14,9 +14,9 @@ const BEFORE = { location: "Choose a project first", dataset: "Choose a location
 const NAMES = { location: "Location", dataset: "Dataset", store: "DICOM store" };
 const ARTICLES = { location: "a location", dataset: "a dataset", store: "a store" };
 
-// A list to choose from; its keys belong to it, not to the notebook's shortcuts.
+// A list to choose from.
 export function chooser(choices, onchange = () => {}) {
-  return element("select", { "data-lm-suppress-shortcuts": "true", onchange },
+  return element("select", { onchange },
     ...choices.map(([value, words]) => element("option", { value }, words)));
 }
 

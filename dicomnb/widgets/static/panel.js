@@ -42,8 +42,18 @@ export function field(label, input, hint) {
 }
 
 export function action(label, onclick, attributes = {}) {
-  // Its keys are its own: JupyterLab would take Enter for itself.
-  return element("button", { type: "button", class: "dicomnb-action", "data-lm-suppress-shortcuts": "true", onclick, ...attributes }, label);
+  return element("button", { type: "button", class: "dicomnb-action", onclick, ...attributes }, label);
+}
+
+// Enter in a field submits its form. Browsers do that by themselves, but not in an output of
+// JupyterLab.
+function submitByEnter(event) {
+  const { target } = event;
+  if (event.key !== "Enter" || event.defaultPrevented || event.isComposing) return;
+  if (target.tagName !== "INPUT" || !target.form || target.type === "file") return;
+  event.preventDefault();
+  const submit = [...target.form.elements].find((one) => one.type === "submit");
+  if (submit && !submit.disabled) target.form.requestSubmit(submit);
 }
 
 // A subclass has `build()`, which fills `this.body`, and `show(state)`; other messages of the
@@ -62,7 +72,10 @@ export class Panel {
     this.work = element("div", { class: "dicomnb-work", hidden: true }, this.bar, this.doing, this.stop);
     root.classList.add("dicomnb-panel");
     // The keys of a notebook (a: a cell above, d d: delete) are not those of a panel in it.
+    // JupyterLab looks at what has the focus before it looks at what that lies in.
     root.setAttribute("data-lm-suppress-shortcuts", "true");
+    root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+    root.addEventListener("keydown", submitByEnter);
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", label);
     root.append(this.body, this.work, this.saying);
