@@ -24,7 +24,10 @@ import { Panel, action, shown } from "./panel.js";
 class Sample extends Panel {
   build() {
     this.out = element("output", {});
-    this.body.append(this.out, action("Work", () => this.ask("work")));
+    const field = element("input", { "aria-label": "Words" });
+    const form = element("form", {}, field, element("button", { type: "submit" }, "Send"));
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.ask("work"); });
+    this.body.append(this.out, action("Work", () => this.ask("work")), form);
   }
   show(state) { this.out.textContent = state.words; }
 }
@@ -170,6 +173,18 @@ def test_the_front_end(
     made.pump()
     assert panel.results == [7]
     expect(page.locator(".dicomnb-work")).to_be_hidden()
+    # JupyterLab keeps Enter from every field in a cell, so that nothing is sent by it.
+    page.evaluate(
+        """() => document.addEventListener("keydown", (event) => event.target.addEventListener(
+            "beforeinput", (input) => input.preventDefault(), { once: true }), true)"""
+    )
+    page.get_by_role("textbox", name="Words").press("Enter")
+    made.pump()
+    assert panel.results == [7, 7]
+    page.locator("form [type=submit]").evaluate("one => { one.disabled = true; }")
+    page.get_by_role("textbox", name="Words").press("Enter")
+    made.pump()
+    assert panel.results == [7, 7]
     panel.send({"kind": "saying", "busy": "Working…", "level": "info", "words": ""})
     panel._tell_progress(Progress(3, 2_000_000, 4, seconds=1.0))
     made.pump()

@@ -56,6 +56,15 @@ function submitByEnter(event) {
   if (submit && !submit.disabled) target.form.requestSubmit(submit);
 }
 
+// Enter in a field sends its form, also in JupyterLab, which keeps it from any field in a cell.
+function submitted(event) {
+  const { target } = event;
+  const isPlain = event.key === "Enter" && !event.isComposing && !event.defaultPrevented && !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
+  if (!isPlain || target.tagName !== "INPUT" || ["button", "submit", "reset", "file"].includes(target.type) || !target.form) return;
+  event.preventDefault();
+  if (!target.form.querySelector(":disabled[type=submit]")) target.form.requestSubmit();
+}
+
 // A subclass has `build()`, which fills `this.body`, and `show(state)`; other messages of the
 // kernel go to the method of their kind.
 export class Panel {
@@ -79,6 +88,7 @@ export class Panel {
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", label);
     root.append(this.body, this.work, this.saying);
+    root.addEventListener("keydown", submitted);
     this.build();
     this.handler = (message, buffers) => this.receive(message, buffers || []);
     model.on("msg:custom", this.handler);
