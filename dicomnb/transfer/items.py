@@ -298,6 +298,7 @@ class _Files:
     def __init__(self, passed_over: list[str]) -> None:
         self._passed_over = passed_over
         self._seen: set[str] = set()
+        self._folders: dict[Path, str] = {}
 
     def named(self, what: str | Path) -> Iterator[Item]:
         """The instances in a file, folder or glob that was named itself."""
@@ -333,7 +334,7 @@ class _Files:
 
     def _found(self, paths: Iterable[Path]) -> Iterator[Item]:
         for path in paths:
-            real = os.path.realpath(path)
+            real = self._real(path)
             if real in self._seen:
                 continue
             self._seen.add(real)
@@ -342,6 +343,15 @@ class _Files:
                 yield FileItem(path)
             else:
                 self._passed_over.append(str(path))
+
+    def _real(self, path: Path) -> str:
+        """``os.path.realpath``, which looks at every folder above anew for each file of one."""
+        if path.is_symlink():
+            return os.path.realpath(path)
+        folder = self._folders.get(path.parent)
+        if folder is None:
+            folder = self._folders[path.parent] = os.path.realpath(path.parent)
+        return os.path.join(folder, path.name)
 
 
 def _may_be_part10(path: Path) -> bool:
