@@ -162,14 +162,15 @@ class Fetch:
         requests also open connections, and fill what a server keeps, so the next are timed.
         """
         missing, wave = self._listed(), self._workers
-        timed = missing[wave : 2 * wave]
-        if not timed:
+        tried = missing[: 2 * wave]
+        if len(tried) <= wave:
             return False
-        self._each(missing[:wave], transfer_syntax)
-        begin = monotonic()
-        self._each(timed, transfer_syntax)
-        apart = (monotonic() - begin) / len(timed)
-        left, anew = len(missing) - 2 * wave, len(self._wanted or ())
+        times = []
+        with closed_after(self._each(tried, transfer_syntax)) as every:
+            for _ in every:
+                times.append(monotonic())
+        apart = (times[-1] - times[wave - 1]) / (len(tried) - wave)
+        left, anew = len(missing) - len(tried), len(self._wanted or ())
         return apart * left > self._each_seconds * anew
 
     def _accept(self, part: Part) -> None:
@@ -222,7 +223,9 @@ class Fetch:
         missing = self._listed()
         if not self._wanted and reason is not None:
             raise reason
-        self._each(missing, transfer_syntax)
+        with closed_after(self._each(missing, transfer_syntax)) as every:
+            for _ in every:
+                pass
 
     def _listed(self) -> list[Ref]:
         """What is missing; the server is asked what there is where nobody said."""
@@ -230,18 +233,13 @@ class Fetch:
             self._wanted = dict.fromkeys(listed(self.source, self.job.ref, cancel=self._cancel)[0])
         return self._missing()
 
-    def _each(self, missing: Sequence[Ref], transfer_syntax: str) -> None:
-        """Ask for each by itself, side by side."""
+    def _each(self, missing: Sequence[Ref], transfer_syntax: str) -> Iterator[None]:
+        """Ask for each by itself, side by side; gives something for each that is done."""
 
         def ask(ref: Ref, inner: Cancel) -> None:
             self._single(ref, inner, transfer_syntax)
 
-        every = side_by_side(
-            ask, missing, workers=self._workers, cancel=self._cancel, ordered=False
-        )
-        with closed_after(every):
-            for _ in every:
-                pass
+        return side_by_side(ask, missing, workers=self._workers, cancel=self._cancel, ordered=False)
 
     def _single(self, ref: Ref, cancel: Cancel | None, transfer_syntax: str) -> None:
         """Ask for one instance, and again while its answer is cut."""

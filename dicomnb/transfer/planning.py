@@ -24,6 +24,10 @@ CLIENT_SECONDS = 0.002
 PROBE_SECONDS = 0.2
 """How long the line is watched before anything is concluded from it."""
 PROBE_INSTANCES = 4
+REMOTE_SECONDS = 0.02
+"""An answer that takes so long to begin comes from afar, rather than from a busy machine."""
+REMOTE_PROBE_SECONDS = 0.08
+"""How long such a line is watched: what it waits for then hardly is the machine."""
 WORTH_IT = 0.6
 """How much of the time may be left for a change of ways to pay."""
 FEW = 8
@@ -81,7 +85,8 @@ def is_faster_side_by_side(pace: Pace, *, left: int, workers: int) -> bool:
     """
     if workers < 2 or left < FEW:
         return False
-    if pace.seconds < PROBE_SECONDS or pace.instances < PROBE_INSTANCES:
+    watched = PROBE_SECONDS if pace.latency < REMOTE_SECONDS else REMOTE_PROBE_SECONDS
+    if pace.seconds < watched or pace.instances < PROBE_INSTANCES:
         return False
     each = pace.seconds / pace.instances
     apart = max(CLIENT_SECONDS, (pace.latency + each) / min(workers, left))

@@ -113,17 +113,22 @@ class Body(ABC):
         total = 0
         while True:
             # Piece by piece: a length that a header claims is not yet worth its memory.
-            piece = bytearray(min((self.length or PIECE_BYTES) + 1, PIECE_BYTES))
+            left = PIECE_BYTES if self.length is None else max(self.length - total, 0) + 1
+            piece = bytearray(min(left, PIECE_BYTES))
             count = self.readinto(piece)
             total += count
-            if total > self._limits.part_bytes:
-                raise LimitExceeded(
-                    f"One part is larger than Limits.part_bytes = {self._limits.part_bytes} "
-                    "bytes. Read it with readinto, or raise the limit in Options(limits=…)."
-                )
+            self._check_size(total)
             pieces.append(memoryview(piece)[:count])
             if count < len(piece):
                 return b"".join(pieces)
+
+    def _check_size(self, total: int) -> None:
+        """Refuse to hold more than the limit allows."""
+        if total > self._limits.part_bytes:
+            raise LimitExceeded(
+                f"One part is larger than Limits.part_bytes = {self._limits.part_bytes} "
+                "bytes. Read it with readinto, or raise the limit in Options(limits=…)."
+            )
 
 
 class WholeBody(Body):

@@ -256,9 +256,29 @@ class _Streamed(Body):
         if encoding not in ("binary", "8bit", "7bit"):
             raise reader.error(f"a part is sent as {encoding!r}, which DICOMweb does not know")
 
-    def _some(self, target: memoryview) -> int:
+    def read(self) -> bytes:
+        """All bytes that have not been read yet, no more than ``limits.part_bytes``."""
+        if self._left is not None:
+            return super().read()
+        # Of unknown length: straight out of the buffer, with no room made for what may not come.
+        pieces: list[bytes] = []
+        total = 0
+        self._check_valid()
+        while not self._ended and (count := self._reader.scanned()):
+            source = self._reader.source
+            pieces.append(source.peek(count))
+            self._reader.drop(count)
+            total += count
+            self._check_size(total)
+        self._ended = True
+        return b"".join(pieces)
+
+    def _check_valid(self) -> None:
         if self._reader._part is not self:
             raise ValueError("This part is no longer valid: the next one has been asked for.")
+
+    def _some(self, target: memoryview) -> int:
+        self._check_valid()
         if self._ended:
             return 0
         return self._scanned(target) if self._left is None else self._counted(target)
