@@ -62,7 +62,11 @@ class BytesPart:
 
     def read(self) -> bytes:
         """All bytes that have not been read yet."""
-        rest = bytes(self._data[self._position :])
+        whole = self._data.obj
+        if self._position == 0 and isinstance(whole, bytes) and len(whole) == len(self._data):
+            rest = whole  # no copy: frames and compressed images come to hundreds of megabytes
+        else:
+            rest = bytes(self._data[self._position :])
         self._position = len(self._data)
         return rest
 

@@ -22,6 +22,7 @@ from dicomnb.wire.multipart import (
     outgoing_bytes,
     outgoing_upload,
 )
+from dicomnb.wire.parts import BytesPart
 from dicomnb.wire.storing import BytesUpload, FileUpload
 
 TYPE = 'multipart/related; type="application/dicom"; boundary=abc'
@@ -347,3 +348,14 @@ def test_boundaries_differ():
     found = {multipart.new_boundary() for _ in range(50)}
     assert len(found) == 50
     assert all(len(one) <= 70 for one in found)
+
+
+def test_a_part_in_memory_gives_its_own_bytes():
+    data = b"0123456789"
+    assert BytesPart(data, media_type="a/b").read() is data
+    cut = BytesPart(memoryview(data)[2:8], media_type="a/b")
+    assert cut.readinto(bytearray(3)) == 3
+    assert (cut.read(), cut.read()) == (b"567", b"")
+    begun = BytesPart(data, media_type="a/b")
+    assert begun.readinto(bytearray(4)) == 4
+    assert begun.read() == b"456789"
