@@ -84,7 +84,7 @@ class DeletePanel(Panel):
         self._tickets = itertools.count(1)
         self._ticket = 0
         self._plan: Plan | None = None
-        self._results: dict[str, Mapping[Any, Any]] = {}
+        self._results: dict[Ref, Mapping[Any, Any]] = {}
         self._cannot = _NO_ARCHIVE
         self._goes = ""
         self._is_deleting = False
@@ -203,7 +203,7 @@ class DeletePanel(Panel):
         self._is_deleting = False
         rows = table.to_dict("records")
         things = self._plan.things if self._plan is not None else ()
-        self._results = {one.ref.uid: row for one, row in zip(things, rows, strict=True)}
+        self._results = {one.ref: row for one, row in zip(things, rows, strict=True)}
         self._say(*_summary(table))
         self._tell_state()
         self.outcome = table
@@ -246,7 +246,7 @@ class DeletePanel(Panel):
         self.send({**told, "total": len(things), "rows": rows})
 
     def _row(self, one: Thing) -> dict[str, Any]:
-        result = self._results.get(one.ref.uid, {})
+        result = self._results.get(one.ref, {})
         return {
             "patient": one.patient,
             "id": one.patient_id,

@@ -19,7 +19,7 @@ from dicomnb.errors import (
     StillRunning,
     Unsupported,
 )
-from dicomnb.refs import PLURAL, UID_KEYWORDS, Ref
+from dicomnb.refs import LEVELS, PLURAL, UID_KEYWORDS, Ref
 from dicomnb.transfer.deletion import DELETION_COLUMNS
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def planned(archive: Archive, refs: Sequence[Ref], cancel: Cancel) -> Plan:
     """
     level = refs[0].level
     rows = _rows(archive, level, refs, cancel)
-    things = [_thing(ref, rows[ref.uid]) for ref in refs if ref.uid in rows]
+    things = [_thing(ref, rows[ref]) for ref in refs if ref in rows]
     if not things:
         many = len(refs) > 1
         what = f"None of these {len(refs):,} {PLURAL[level]} is" if many else f"This {level} is not"
@@ -128,17 +128,17 @@ def planned(archive: Archive, refs: Sequence[Ref], cancel: Cancel) -> Plan:
     found = [one.ref for one in things]
     if level == "study":
         counts = _related(archive, rows, found, "series", cancel)
-        things = [replace(one, series=counts.get(one.ref.uid, 0)) for one in things]
+        things = [replace(one, series=counts.get(one.ref, 0)) for one in things]
     if level != "instance":
         counts = _related(archive, rows, found, "instance", cancel)
-        things = [replace(one, instances=counts.get(one.ref.uid, 0)) for one in things]
+        things = [replace(one, instances=counts.get(one.ref, 0)) for one in things]
     return Plan(level, tuple(things), len(refs) - len(things))
 
 
 def _rows(
     archive: Archive, level: Level, refs: Sequence[Ref], cancel: Cancel
-) -> Mapping[str, Mapping[Any, Any]]:
-    """The rows of what is named, by UID."""
+) -> Mapping[Ref, Mapping[Any, Any]]:
+    """The rows of what is named: a series whose UID lies in two studies as well is two."""
     if level == "study":
         uids = [ref.study for ref in refs]
         table = archive.studies(StudyInstanceUID=uids, cancel=cancel)
@@ -149,9 +149,12 @@ def _rows(
         parents = list(dict.fromkeys(ref.at("series") for ref in refs))
         fields = ["StudyDate", "SeriesDescription"]
         table = archive.instances(parents, fields=fields, cancel=cancel)
-    wanted = {ref.uid for ref in refs}
-    uid = UID_KEYWORDS[level]
-    return {row[uid]: row for row in table.to_dict("records") if row[uid] in wanted}
+    found = {_ref(row, level): row for row in table.to_dict("records")}
+    return {ref: found[ref] for ref in refs if ref in found}
+
+
+def _ref(row: Mapping[Any, Any], level: Level) -> Ref:
+    return Ref(*(row[UID_KEYWORDS[one]] for one in LEVELS[: LEVELS.index(level) + 1]))
 
 
 def _thing(ref: Ref, row: Mapping[Any, Any]) -> Thing:
@@ -177,21 +180,22 @@ def _text(value: Any) -> str:
 
 def _related(
     archive: Archive,
-    rows: Mapping[str, Mapping[Any, Any]],
+    rows: Mapping[Ref, Mapping[Any, Any]],
     refs: Sequence[Ref],
     level: Level,
     cancel: Cancel,
-) -> Mapping[str, int]:
+) -> Mapping[Ref, int]:
     """How many of a level lie in each ref: as its row says, or counted."""
     of = refs[0].level.capitalize()
     name = f"NumberOf{of}Related{PLURAL[level].capitalize()}"
-    told = {ref.uid: rows[ref.uid].get(name) for ref in refs}
+    told = {ref: rows[ref].get(name) for ref in refs}
     if all(_text(value) for value in told.values()):
-        return {uid: int(value or 0) for uid, value in told.items()}
-    counts: Counter[str] = Counter()
+        return {ref: int(value or 0) for ref, value in told.items()}
+    counts: Counter[Ref] = Counter()
     for page in archive.pages(level, list(refs)):
         cancel.check()
-        counts.update(page[UID_KEYWORDS[refs[0].level]].tolist())
+        columns = (page[UID_KEYWORDS[one]] for one in LEVELS[: LEVELS.index(refs[0].level) + 1])
+        counts.update(Ref(*uids) for uids in zip(*columns, strict=True))
     return counts
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dicomnb.archive import Archive
     from dicomnb.pool import Cancel
-from dicomnb.widgets.finding import Found
+    from dicomnb.widgets.finding import Found
 
 __all__ = ["UploadPanel"]
 
@@ -93,8 +93,12 @@ class UploadPanel(Arriving):
 
     def add(self, path: str | Path) -> Self:
         """List a file, a folder with all below it, or a glob, on the kernel's machine."""
-        self._paths.append(str(path))
-        self._begin("Looking…", lambda cancel: found_at(path, cancel), self._list)
+
+        def found(there: Found) -> None:
+            self._paths.append(str(path))
+            self._list(there)
+
+        self._begin("Looking…", lambda cancel: found_at(path, cancel), found)
         return self
 
     def store(self) -> Self:

@@ -404,3 +404,30 @@ def test_a_saved_notebook_holds_nothing(folder: dn.Archive, tmp_path: Path) -> N
 def test_nothing_is_synced_but_the_front_end(server: dn.Archive) -> None:
     own = {name for name in DeletePanel(server).keys if not name.startswith("_")}
     assert own <= {"layout", "tabbable", "tooltip"}
+
+
+def test_a_series_of_two_studies_is_two(tmp_path: Path) -> None:
+    """The same UID in another patient's study: each is shown with its own patient."""
+    dataset = dcmread(CT)
+    dataset.SeriesInstanceUID = generate_uid()
+    for patient in ("First", "Second"):
+        dataset.PatientName, dataset.PatientID = patient, patient
+        dataset.StudyInstanceUID = generate_uid()
+        for _ in range(1 if patient == "First" else 2):
+            uid = generate_uid()
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+            dataset.save_as(tmp_path / f"{uid}.dcm")
+    archive = dn.connect(tmp_path, options=dn.Options(writable=True))
+    table = archive.series().sort_values("PatientID", ignore_index=True)
+    panel = DeletePanel(archive, table).wait()
+    assert panel._plan is not None
+    assert [one.patient_id for one in panel._plan.things] == ["First", "Second"]
+    assert [one.instances for one in panel._plan.things] == [1, 2]
+    assert "of 2 patients" in panel._plan.summary
+    assert panel.words == "delete 2 series with 3 instances"
+    panel.what = table.iloc[[0]]
+    panel.wait()
+    assert panel.words == "delete 1 series with 1 instance"
+    panel.delete(panel.words).wait()
+    assert panel._plan.things[0].patient_id == "First"
+    assert archive.series()["PatientID"].tolist() == ["Second"]

@@ -137,6 +137,10 @@ def test_a_folder_is_listed_checked_and_sent(folder: dn.Archive, scans: Path) ->
     assert set(folder.instances()["SOPInstanceUID"]) == set(panel.outcome["SOPInstanceUID"])
     assert panel.outcome["File"].tolist() == panel.outcome["Name"].tolist()
     assert panel.code.startswith(f"table = archive.store({str(scans)!r})")
+    code = panel.code
+    panel.add(scans / "nowhere").wait()
+    assert panel.said[0] == "error"
+    assert panel.code == code  # only what was found is stored
 
 
 def test_what_a_path_cannot_mean_is_said(folder: dn.Archive, tmp_path: Path) -> None:
