@@ -12,12 +12,12 @@ import msgspec
 
 from dicomnb.local.header import Header, PassOver
 from dicomnb.local.rows import NARROWING, Document
-from dicomnb.local.summaries import element_id, order_number
+from dicomnb.local.summaries import order_number
 from dicomnb.refs import Ref
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 __all__ = [
     "Seen",
@@ -159,11 +159,12 @@ class Writer:
         self._insert(connection, batch.instances.values())
 
     def _insert(
-        self, connection: sqlite3.Connection, instances: Iterable[tuple[int, bytes, Header]]
+        self, connection: sqlite3.Connection, instances: Collection[tuple[int, bytes, Header]]
     ) -> None:
         rows = []
         documents = []
         touched = set()
+        known = self._numbered(connection, [header.elements for _, _, header in instances])
         for number, _, header in instances:
             series = self._series_id(connection, header.ref)
             touched.add((series,))
@@ -178,7 +179,7 @@ class Writer:
                     header.is_part10,
                     header.pixel_offset,
                     header.pixel_length,
-                    *self._narrowing(connection, header.elements),
+                    *[known[json] for json in map(header.elements.get, NARROWING)],
                 )
             )
         connection.executemany(_INSERT_INSTANCE, rows)
@@ -205,14 +206,34 @@ class Writer:
             self._series[key] = found
         return found
 
-    def _narrowing(
-        self, connection: sqlite3.Connection, elements: Mapping[int, bytes]
-    ) -> list[int | None]:
+    def _numbered(
+        self, connection: sqlite3.Connection, several: Iterable[Mapping[int, bytes]]
+    ) -> Mapping[bytes | None, int | None]:
+        """The numbers that stand for values in the columns, these instances' among them."""
         known = self._elements
-        try:
-            return [known[json] for json in map(elements.get, NARROWING)]
-        except KeyError:
-            return [element_id(connection, tag, elements.get(tag), known) for tag in NARROWING]
+        new = {
+            json: tag
+            for elements in several
+            for tag, json in zip(NARROWING, map(elements.get, NARROWING), strict=True)
+            if json is not None and json not in known
+        }
+        if new:
+            texts = msgspec.json.encode([json.decode() for json in new]).decode()
+            known.update(
+                connection.execute(
+                    "SELECT e.json, e.id FROM json_each(?) JOIN elements e "
+                    "ON e.json = CAST(value AS BLOB)",
+                    (texts,),
+                )
+            )
+            (first,) = connection.execute(
+                "SELECT coalesce(max(id), 0) + 1 FROM elements"
+            ).fetchone()
+            fresh = enumerate((json for json in new if json not in known), first)
+            rows = [(number, new[json], json) for number, json in fresh]
+            connection.executemany("INSERT INTO elements VALUES (?, ?, ?)", rows)
+            known.update((json, number) for number, _, json in rows)
+        return known
 
 
 def _there(

@@ -58,6 +58,7 @@ _LONG_FORM = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
 _VR = re.compile(rb"[A-Z]{2}")
+_PREFIX = 128
 
 PassedOverKind = Literal[
     "not DICOM", "DICOMDIR", "damaged", "without UIDs", "duplicate", "unreadable"
@@ -108,6 +109,7 @@ class HeaderReader:
 
     def __init__(self) -> None:
         self._walker = Walker()
+        self._last: _Beginning | None = None
 
     def read(self, head: bytes, *, size: int, opener: Callable[[], BinaryIO]) -> Header:
         """The header of a file.
@@ -121,10 +123,10 @@ class HeaderReader:
             PassOver: it is not DICOM, or no instance that could be asked for.
             OSError: it cannot be read.
         """
-        start = _Start.of(head, size)
+        start = self._start(head, size)
         while start.dataset + 8 > len(head) < size:
             head = _beginning(opener, 8 * len(head))
-            start = _Start.of(head, size)
+            start = self._start(head, size)
         if start.sop_class == _DICOMDIR:
             raise PassOver("DICOMDIR", "a directory of files, not an instance")
         try:
@@ -147,6 +149,14 @@ class HeaderReader:
             pixel_offset=found.offset,
             pixel_length=found.length,
         )
+
+    def _start(self, head: bytes, size: int) -> _Start:
+        """How a file begins: mostly as the one before, but for its own UID."""
+        if self._last is not None and self._last.is_of(head):
+            return self._last.start
+        start = _Start.of(head, size)
+        self._last = _Beginning.of(head, start)
+        return start
 
     def _walked(
         self, data: bytes, size: int, start: _Start, opener: Callable[[], BinaryIO]
@@ -175,6 +185,8 @@ class _Start:
     sop_class: str
     is_part10: bool
     has_prefix: bool
+    instance_uid: tuple[int, int]
+    """Where the value of MediaStorageSOPInstanceUID begins and ends, if it is there."""
 
     @classmethod
     def of(cls, data: bytes, size: int) -> _Start:
@@ -184,7 +196,7 @@ class _Start:
         if not has_prefix and not _looks_like_dicom(data, size):
             raise PassOver("not DICOM", "no DICOM prefix, and no data set at its beginning")
         try:
-            position, syntax, sop_class = _read_meta(data, position)
+            position, syntax, sop_class, instance_uid = _read_meta(data, position)
         except struct.error:
             raise PassOver("damaged", "the file ends within its file meta information") from None
         return cls(
@@ -193,7 +205,31 @@ class _Start:
             sop_class=sop_class,
             is_part10=has_prefix and bool(syntax),
             has_prefix=has_prefix,
+            instance_uid=instance_uid,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The bytes from a prefix to a data set, but for the value of MediaStorageSOPInstanceUID."""
+
+    start: _Start
+    before: bytes
+    after: bytes
+    resumed: int
+
+    @classmethod
+    def of(cls, data: bytes, start: _Start) -> _Beginning | None:
+        """That of a file, or None where it does not tell all that is in ``start``."""
+        value, resumed = start.instance_uid
+        if not start.is_part10 or value == resumed or len(data) < start.dataset + 8:
+            return None
+        # Of the data set as much as shows that the file meta information has ended.
+        return cls(start, data[_PREFIX:value], data[resumed : start.dataset + 2], resumed)
+
+    def is_of(self, data: bytes) -> bool:
+        """Whether a file begins with the same bytes."""
+        return data.startswith(self.before, _PREFIX) and data.startswith(self.after, self.resumed)
 
 
 def dataset_start(data: bytes) -> int:
@@ -205,9 +241,11 @@ def dataset_start(data: bytes) -> int:
     return _Start.of(data, len(data)).dataset
 
 
-def _read_meta(data: bytes, position: int) -> tuple[int, str, str]:
-    """Where group 0002 ends, its TransferSyntaxUID and MediaStorageSOPClassUID, or ``""``."""
+def _read_meta(data: bytes, position: int) -> tuple[int, str, str, tuple[int, int]]:
+    """Where group 0002 ends, its TransferSyntaxUID and MediaStorageSOPClassUID, or ``""``, and
+    where the value of its MediaStorageSOPInstanceUID stands."""
     texts = {0x0010: "", 0x0002: ""}
+    instance_uid = (0, 0)
     while position + 8 <= len(data):
         group, element, vr, length = _META(data, position)
         if group != 2:
@@ -218,8 +256,10 @@ def _read_meta(data: bytes, position: int) -> tuple[int, str, str]:
             position += 4
         if element in texts:
             texts[element] = data[position : position + length].decode("latin_1").strip(" \0")
+        elif element == 0x0003:
+            instance_uid = (position, position + length)
         position += length
-    return position, texts[0x0010], texts[0x0002]
+    return position, texts[0x0010], texts[0x0002], instance_uid
 
 
 def _looks_like_dicom(data: bytes, size: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["element_id", "is_stale", "order_number", "settle"]
 
 _STUDY_DATE, _SERIES_NUMBER, _MODALITY = 0x00080020, 0x00200011, 0x00080060
+_ONE_INTEGER = re.compile(rb'"[0-9A-F]{8}":\{"vr":"IS","Value":\[([0-9]{1,15})\]\}')
 _SET_V = ", ".join(f"v{tag:08X} = ?" for tag in NARROWING)
 
 
@@ -133,5 +135,8 @@ def _first_value(json: bytes | None) -> Any:
 
 def order_number(json: bytes | None) -> int | None:
     """An integer to order by, or None where it is missing, odd or beyond SQLite's."""
+    plain = None if json is None else _ONE_INTEGER.fullmatch(json)
+    if plain is not None:
+        return int(plain[1])
     value = _first_value(json)
     return value if isinstance(value, int) and abs(value) < 1 << 62 else None

@@ -38,6 +38,7 @@ _END = 0
 """Stands for the tag where there is no further element."""
 _PIXEL_REPRESENTATION = 0x00280103
 _UID = re.compile(rb"[0-9.]+\0?")
+_PLAIN_INTEGER = re.compile(rb"(0|-?[1-9][0-9]{0,14}) ?")
 _MOST_KEPT = 100_000
 _LONGEST_KEPT = 256
 _DEEPEST = 64
@@ -314,8 +315,10 @@ class _Walk:
         if not tag & 0xFFFF:  # group lengths tell of bytes that are not sent
             return stop
         if vr == "UI" and _UID.fullmatch(raw):
-            # Most of what is new in a file: quickly, as it needs no escaping.
+            # This and numbers are most of what is new in a file: they need no escaping.
             json = b'"%08X":{"vr":"UI","Value":["%b"]}' % (tag, raw.rstrip(b"\0"))
+        elif vr == "IS" and (plain := _PLAIN_INTEGER.fullmatch(raw)):
+            json = b'"%08X":{"vr":"IS","Value":[%b]}' % (tag, plain[1])
         else:
             json = self._encoded(level, tag, vr, raw)
         level.found[tag] = json

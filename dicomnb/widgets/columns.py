@@ -7,6 +7,7 @@ hundred thousand studies have some thousand dates and a dozen modalities.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cached_property
@@ -28,6 +29,7 @@ __all__ = ["ShownColumn", "cell_text", "person"]
 # A cell of a page holds no more; a sequence or a report can be as long as a book.
 _LONGEST = 300
 _SAMPLE = 200
+_DICOM_DAY = re.compile(r"\d{6}(\d{2})?")
 _NARROWEST, _WIDEST = 4, 36
 
 
@@ -95,6 +97,8 @@ class ShownColumn:
         """
         if self._is_name:  # "Zhang, Sally" as read is Zhang^Sally as written, and looked for
             word = word.strip(",").replace(",", "^")
+        elif self.kind == "date" and _DICOM_DAY.fullmatch(word):
+            word = "-".join(part for part in (word[:4], word[4:6], word[6:]) if part)
         return self._spread([word in text for text in self._haystack])
 
     def matches(self, wanted: str) -> tuple[NDArray[np.bool_] | None, str]:
@@ -111,10 +115,11 @@ class ShownColumn:
         if isinstance(compare, str):
             return None, compare
         if compare is not None:
-            if compare.text is not None:
+            if compare.text is None:
+                equal = self._spread(compare.within(self._numbers))
+            else:
                 equal = self._spread([text == compare.text for text in self._exact])
-                return (~equal if compare.negated else equal), ""
-            return self._spread(compare.within(self._numbers)), ""
+            return (~equal if compare.negated else equal), ""
         passing = np.ones(len(self._cells), dtype=np.bool_)
         for word in wanted.casefold().split():
             passing &= self.contains(word)
@@ -151,12 +156,8 @@ class ShownColumn:
 
     @cached_property
     def _haystack(self) -> list[str]:
-        """What is searched of each different value: its text, and DICOM's own way to write it."""
-        if self._is_name and self._is_text:
-            return self._folded
-        if self.kind == "date":
-            return [f"{text}\n{text.replace('-', '')}" for text in self._exact]
-        return self._exact
+        """What is searched of each different value: names as written, others as shown."""
+        return self._folded if self._is_name and self._is_text else self._exact
 
     @cached_property
     def _numbers(self) -> NDArray[Any]:
@@ -259,18 +260,19 @@ def person(name: str) -> str:
     """A person's name as it is read: family name first.
 
     Args:
-        name: as DICOM writes it (PS3.5 section 6.2.1): ``Family^Given^Middle^Prefix^Suffix``.
+        name: as DICOM writes it (PS3.5 section 6.2.1): ``Family^Given^Middle^Prefix^Suffix``, in
+            several scripts with ``=`` between them.
 
     Example:
         >>> person("Zhang^Sally"), person("Hartmann^Ilse^^Dr."), person("King^Martin^Luther^^Jr.")
         ('Zhang, Sally', 'Hartmann, Dr. Ilse', 'King, Martin Luther, Jr.')
     """
-    group = next((one for one in name.split("=") if one.strip("^ ")), "")
-    family, given, middle, prefix, suffix = [
-        part.strip() for part in (group.split("^") + [""] * 4)[:5]
-    ]
-    calling = " ".join(part for part in (prefix, given, middle) if part)
-    return ", ".join(part for part in (family, calling, suffix) if part)
+    if "=" in name:
+        return "=".join(person(script) for script in name.split("="))
+    family, given, middle, prefix, suffix, *more = [*name.split("^"), "", "", "", ""]
+    calling = " ".join(part.strip() for part in (prefix, given, middle) if part.strip())
+    parts = (family.strip(), calling, suffix.strip(), *more)
+    return ", ".join(part for part in parts if part)
 
 
 def _names(value: object) -> str:

@@ -35,7 +35,7 @@ class Comparison:
         high: the first value above that no longer passes, or, if ``closed``, the last that does.
         closed: whether ``high`` itself passes.
         open_low: whether ``low`` itself does not pass.
-        negated: whether all others pass instead.
+        negated: whether all others pass instead, missing ones too.
     """
 
     text: str | None = None
@@ -46,13 +46,13 @@ class Comparison:
     negated: bool = False
 
     def within(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """For each value whether it passes."""
+        """For each value whether it lies between the bounds."""
         passing = np.ones(len(values), dtype=np.bool_)
         if self.low is not None:
             passing &= values > self.low if self.open_low else values >= self.low
         if self.high is not None:
             passing &= values <= self.high if self.closed else values < self.high
-        return ~passing if self.negated else passing
+        return passing
 
 
 def comparison(wanted: str, kind: str) -> Comparison | str | None:

@@ -31,6 +31,9 @@ class Feed:
         columns: which columns are shown, in this order; a mapping also gives headings
             (``{"PatientName": "Patient"}``, None for DICOM's own). None shows all.
 
+    Attributes:
+        turn: how often the rows came into another order; selecting leaves it as it is.
+
     Raises:
         BadQuery: there is no such column.
 
@@ -51,6 +54,7 @@ class Feed:
         *,
         columns: Sequence[Hashable] | Mapping[Any, str | None] | None = None,
     ) -> None:
+        self.turn = 0
         self._frame = frame.copy(deep=False)
         self._columns = [
             ShownColumn(frame.iloc[:, place], label=label)
@@ -248,6 +252,7 @@ class Feed:
     # -- the parts -------------------------------------------------------------------------------
 
     def _show(self) -> None:
+        self.turn += 1
         self._at = self._order[self._passing[self._order]]
 
     def _place(self, column: Any) -> int:

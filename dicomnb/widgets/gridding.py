@@ -59,6 +59,7 @@ class Gridding:
         self._turn = 0
         self._table = 0
         self._feed = Feed(pd.DataFrame())
+        self._told: tuple[Feed, int] | None = None
 
     @property
     def feed(self) -> Feed:
@@ -104,7 +105,9 @@ class Gridding:
     def tell(self) -> None:
         """Tell all views what is shown now; they ask for the rows that they need."""
         with self._lock:
-            self._turn += 1
+            if self._told != (self._feed, self._feed.turn):
+                self._told = (self._feed, self._feed.turn)
+                self._turn += 1
             self._tell()
 
     # -- what is asked ---------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from dicomnb.local.header import Header, HeaderReader, PassOver, dataset_start
 from dicomnb.local.walk import UNDEFINED
 from dicomnb.wire.dicomjson import encode
+from dicomnb.wire.elements import element_from_bytes
 
 FOLDER = Path(pydicom.data.__file__).parent
 REAL = sorted(
@@ -256,3 +257,50 @@ def test_damaged_files_are_read_or_passed_over(
     except PassOver:
         return
     assert "0020000D" in msgspec.json.decode(header.metadata)
+
+
+SMALL = as_bytes(made(InstanceNumber=7))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(128, 420), st.integers(0, 255)), max_size=4),
+    st.sampled_from([len(SMALL), len(SMALL) - 3, 400, 330, 200, 140]),
+)
+def test_what_is_remembered_of_a_beginning_shows_in_no_other_file(
+    changes: list[tuple[int, int]], length: int
+) -> None:
+    changed = bytearray(SMALL[:length])
+    for position, value in changes:
+        if position < len(changed):
+            changed[position] = value
+    reader = HeaderReader()
+    for data in (SMALL, bytes(changed), SMALL, SMALL.replace(b"1.2.3\0", b"1.2.4\0")):
+        found = []
+        for one in (reader, HeaderReader()):
+            try:
+                found.append(read(data, reader=one))
+            except PassOver as passed:
+                found.append(passed.args)
+        assert found[0] == found[1]
+
+
+def test_another_syntax_after_the_same_uid_is_seen() -> None:
+    reader = HeaderReader()
+    for syntax in ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"):
+        data = as_bytes(made(), syntax=syntax)
+        assert read(data, reader=reader).transfer_syntax == syntax
+
+
+INTEGERS = st.from_regex(rb"[+-]?[0-9]{0,17} {0,2}", fullmatch=True) | st.binary(max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(INTEGERS)
+def test_whole_numbers_are_as_every_rule_has_them(raw: bytes) -> None:
+    value = raw + b" " * (len(raw) % 2)
+    data = with_elements(element(0x00200013, b"IS", value))
+    found = msgspec.json.decode(read(data).metadata)["00200013"]
+    decode = lambda raw: raw.decode("latin_1")  # noqa: E731
+    wanted = element_from_bytes(0x00200013, "IS", value, decode=decode, order="<", uri=str)
+    assert found == msgspec.json.decode(msgspec.json.encode(wanted))

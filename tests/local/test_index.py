@@ -438,3 +438,25 @@ def test_another_process_that_wrote_in_between_is_seen(
     assert len(uids(index)) == 100
     assert value(rows(index, "study")[0], "00201208") == 100
     assert index.passed_over().counts == {}
+
+
+def test_values_have_one_number_each_however_they_came(index: Index, folder: Path) -> None:
+    """In one batch, in a later one, beside one of another index that wrote in between."""
+    series_of(folder, 3)
+    index.refresh()
+    series_of(folder, 5, study="1.2", series="1.2.1")
+    other = Index(folder)
+    other.refresh()
+    other.close()
+    series_of(folder, 4, study="1.3", series="1.3.1")
+    index.refresh()
+    found = index.read(
+        lambda connection: connection.execute(
+            "SELECT json, count(*), min(tag), max(tag) FROM elements GROUP BY json"
+        ).fetchall()
+    )
+    assert {count for _, count, _, _ in found} == {1}
+    assert all(json.startswith(b'"%08X"' % low) and low == high for json, _, low, high in found)
+    names = {json for json, *_ in found if json.startswith(b'"00100010"')}
+    assert names == {b'"00100010":{"vr":"PN","Value":[{"Alphabetic":"Doe^Jane"}]}'}
+    assert len(rows(index, PatientName="Doe*")) == len(rows(index)) == 12

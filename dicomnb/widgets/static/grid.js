@@ -13,18 +13,22 @@
 //   }
 //   "grid-facts"(message, buffers) { this.grid.facts(message, buffers); }
 //   "grid-rows"(message) { this.grid.rows(message); }
+//   end() { super.end(); this.grid.end(); }
 //
-// Also: `name` (of the messages, "grid"; for a second grid in a panel), `select` (false: rows are
-// only read, for tables of outcomes), `filter` (false: no row of filters), `rows` (how many are in
-// sight at most, 12), `empty` (words where there is no row at all). `_css = style("panel", "grid",
-// …)`; in Python the panel holds a `Gridding`.
+// Also: `name` (of the messages, "grid"; for a second grid in a panel), `noun` and `nouns` (what a
+// row is called), `select` (false: rows are only read, for tables of outcomes), `filter` (false:
+// nothing above the table but the count), `rows` (how many are in sight at most, 12), `empty`
+// (words where there is no row at all). In Python the panel holds a `Gridding`, and has `_css =
+// style("panel", "grid", …)`.
 //
 // To the kernel: grid-facts {} (once, when it is made) · grid-rows {start, stop, turn} · grid-sort
-// {column, descending, then} · grid-filter {words, columns: {number: text}} · grid-select {how, at,
-// to, turn}, `how` one of only, add, remove, toggle, all, none, none-shown · grid-open {at, turn}.
-// From it: grid-facts {turn, columns, shown, all, selected, selected_shown, sort, filter} with one
-// buffer, a bit a row: is it selected · grid-rows {turn, start, rows}. `turn` numbers the orders of
-// rows; an answer that belongs to an older one is dropped, here as there.
+// {column, descending, then}, `column` null for the table's own order · grid-filter {words,
+// columns: {number: text}} · grid-select {how, at, to, turn, serial}, `how` one of only, add,
+// remove, toggle, all, none, none-shown · grid-open {at, turn}.
+// From it: grid-facts {turn, table, serial, columns, shown, all, selected, selected_shown, sort,
+// filter} with one buffer, a bit a row: is it selected · grid-rows {turn, start, rows}. `turn`
+// numbers the orders of rows: an answer that belongs to an older one is dropped, here as there.
+// `serial` names the choice that is answered: a view shows its own before the answer comes.
 
 import { element } from "./controls.js";
 import { GridHead, debounced } from "./gridhead.js";
@@ -60,20 +64,20 @@ export class Grid {
   build(label) {
     const { filter, select, open } = this.options;
     this.words = element("input", {
-      type: "search", class: "dicomnb-grid-words", "aria-label": `Filter ${label.toLowerCase()}`, placeholder: "Filter all columns", spellcheck: "false", autocomplete: "off",
+      type: "search", class: "dicomnb-grid-words", "aria-label": `Filter ${this.options.nouns}`, placeholder: "Filter all columns", spellcheck: "false", autocomplete: "off",
     });
     this.toggle = action("Filter columns", () => this.showFilters(!this.filtersShown), { "aria-expanded": "false" });
     this.clear = action("Clear filters", () => this.clearFilters(), { hidden: true });
     this.counts = element("div", { class: "dicomnb-grid-counts", role: "status", "aria-live": "polite" });
+    this.problems = element("div", { class: "dicomnb-grid-problems", role: "status", id: `${this.id}-problems` });
     this.bar = element("div", { class: "dicomnb-grid-bar" }, ...(filter ? [this.words, this.toggle, this.clear] : []), this.counts);
-    this.head = new GridHead(this.actions(), { select, label });
-    this.head.id = this.id;
+    this.head = new GridHead(this.actions(), { id: this.id, select, nouns: this.options.nouns });
     this.body = element("div", { role: "rowgroup", class: "dicomnb-grid-rows" });
     this.table = element("div", {
       role: "grid", class: "dicomnb-grid-table", tabindex: 0, "aria-label": label, "aria-multiselectable": select ? "true" : null, "aria-busy": "true",
     }, element("div", { role: "rowgroup", class: "dicomnb-grid-top" }, this.head.element), this.body);
     this.nothing = element("div", { class: "dicomnb-grid-nothing", hidden: true });
-    this.element = element("div", { class: "dicomnb-grid", "data-lm-suppress-shortcuts": "true" }, this.bar, this.table, this.nothing);
+    this.element = element("div", { class: "dicomnb-grid", "data-lm-suppress-shortcuts": "true" }, this.bar, this.problems, this.table, this.nothing);
     this.lines = new GridRows(this.body, { id: this.id, select, open });
   }
 
@@ -158,6 +162,8 @@ export class Grid {
       select && selected ? `${whole(selected)} selected${hidden ? ` (${whole(hidden)} not shown)` : ""}` : "",
     ].filter(Boolean).join(" · ");
     if (this.counts.textContent !== words) this.counts.textContent = words;
+    const wrong = Object.entries(filter.problems).map(([place, why]) => `${columns[place].label}: ${why}`).join(" ");
+    if (this.problems.textContent !== wrong) this.problems.textContent = wrong;
     this.bar.hidden = all === 0;
     this.table.hidden = columns.length === 0 || all === 0;
     this.nothing.hidden = shown > 0;

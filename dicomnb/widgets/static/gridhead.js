@@ -23,13 +23,14 @@ export function debounced(act) {
 }
 
 export class GridHead {
-  // `act` holds what is done: sort(column, event), filter(), width(), down(), all(checked).
-  constructor(act, { select, label }) {
+  // `act` holds what is done: sort(column, event), filter(), width(), fit(column), down(column), all().
+  constructor(act, { id, select, nouns }) {
     this.act = act;
+    this.id = id;
     this.columns = [];
     this.widths = new Map();
     this.all = select ? element("input", {
-      type: "checkbox", class: "dicomnb-grid-check", "aria-label": `Select all ${label.toLowerCase()} that are shown`,
+      type: "checkbox", class: "dicomnb-grid-check", "aria-label": `Select all ${nouns} that are shown`,
       onclick: () => act.all(),
     }) : null;
     this.element = element("div", { role: "row", "aria-rowindex": 1, class: "dicomnb-grid-row dicomnb-grid-head" });
@@ -141,7 +142,8 @@ export class GridHead {
       }
       const problem = filter.problems[place];
       input.setAttribute("aria-invalid", String(Boolean(problem)));
-      input.title = problem || HINTS[this.columns[place].kind];
+      if (problem) input.setAttribute("aria-describedby", `${this.id}-problems`);
+      else input.removeAttribute("aria-describedby");
     });
     if (!this.all) return;
     this.all.checked = shown > 0 && selected === shown;

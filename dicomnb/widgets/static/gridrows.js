@@ -46,7 +46,7 @@ export class GridRows {
 
   make() {
     this.made += 1;
-    const row = { check: null, texts: null };
+    const row = { check: null, texts: null, active: null, selected: null };
     row.cells = this.columns.map(({ align }, place) => element("div", {
       role: "gridcell", class: `dicomnb-grid-cell dicomnb-grid-${align}`, id: `${this.id}-${this.made}-${place}`,
     }));
@@ -65,8 +65,9 @@ export class GridRows {
   }
 
   fill(row, { texts, selected, active }) {
-    if (row.texts !== texts || !texts) {
+    if (row.texts !== texts || row.named !== row.index) {
       row.texts = texts;
+      row.named = row.index;
       row.element.classList.toggle("dicomnb-grid-coming", !texts);
       row.cells.forEach((cell, place) => {
         const text = texts ? texts[place] : "";
@@ -77,10 +78,13 @@ export class GridRows {
       row.check?.setAttribute("aria-label", `Select ${name}`);
       row.opens?.setAttribute("aria-label", `${this.open}: ${name}`);
     }
-    if (row.check) {
-      row.check.checked = selected;
+    if (row.check && row.check.checked !== selected) row.check.checked = selected;
+    if (row.check && row.selected !== selected) {
+      row.selected = selected;
       row.element.setAttribute("aria-selected", String(selected));
     }
+    if (row.active === active) return;
+    row.active = active;
     row.element.classList.toggle("dicomnb-grid-active", active !== null);
     row.cells.forEach((cell, place) => cell.classList.toggle("dicomnb-grid-at", place === active));
   }
