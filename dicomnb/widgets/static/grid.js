@@ -77,7 +77,7 @@ export class Grid {
       role: "grid", class: "dicomnb-grid-table", tabindex: 0, "aria-label": label, "aria-multiselectable": select ? "true" : null, "aria-busy": "true",
     }, element("div", { role: "rowgroup", class: "dicomnb-grid-top" }, this.head.element), this.body);
     this.nothing = element("div", { class: "dicomnb-grid-nothing", hidden: true });
-    this.element = element("div", { class: "dicomnb-grid", "data-lm-suppress-shortcuts": "true" }, this.bar, this.problems, this.table, this.nothing);
+    this.element = element("div", { class: "dicomnb-grid" }, this.bar, this.problems, this.table, this.nothing);
     this.lines = new GridRows(this.body, { id: this.id, select, open });
   }
 

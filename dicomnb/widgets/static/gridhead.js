@@ -54,7 +54,7 @@ export class GridHead {
     const name = element("span", { class: "dicomnb-grid-name", id: `${this.id}-${place}` }, column.label);
     const arrow = element("span", { class: "dicomnb-grid-arrow", "aria-hidden": "true" });
     const button = element("button", {
-      type: "button", class: "dicomnb-grid-sort", tabindex: -1, "data-column": place,
+      type: "button", class: "dicomnb-grid-sort", tabindex: -1,
       title: column.label === column.name ? column.label : `${column.label} (${column.name})`,
       onclick: (event) => { this.rove(place); this.act.sort(place, event); },
       onkeydown: (event) => this.key(event, place),
