@@ -55,6 +55,12 @@ class SearchPanel extends Panel {
     const form = element("form", { role: "search", "aria-label": "Search", novalidate: true, class: "dicomnb-body" }, this.levels, this.fields, more,
       element("div", { class: "dicomnb-row" }, this.searching, action("Clear", () => { clearTimeout(this.timer); this.ask("clear"); })));
     form.addEventListener("submit", (event) => { event.preventDefault(); this.search(); });
+    // JupyterLab keeps Enter from sending a form; where names are composed, Enter ends that only.
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing || event.defaultPrevented || !event.target.matches("input")) return;
+      event.preventDefault();
+      this.search();
+    });
     return form;
   }
 
@@ -130,6 +136,17 @@ class SearchPanel extends Panel {
   tell(level, words, again, label) {
     if (level === "error" && !again && this.state?.connected) super.tell(level, words, () => this.search(), "Search again");
     else super.tell(level, words, again, label);
+  }
+
+  // No kernel answers: what was kept with the notebook, if anything was.
+  silence() {
+    super.silence();
+    const { columns, rows, all } = this.model.get("kept") || {};
+    if (!columns?.length || this.state) return;
+    const cells = (tag, texts) => element("tr", {}, ...texts.map((text) => element(tag, {}, text)));
+    this.empty.replaceChildren(element("div", { class: "dicomnb-scrolled" }, element("table", { class: "dicomnb-table" },
+      element("thead", {}, cells("th", columns)), element("tbody", {}, ...rows.map((row) => cells("td", row))))),
+      element("div", {}, `Kept with the notebook: ${rows.length} of ${count(all, "row")}. Run the cell to search.`));
   }
 
   progress(told) {
