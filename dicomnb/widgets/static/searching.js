@@ -55,12 +55,6 @@ class SearchPanel extends Panel {
     const form = element("form", { role: "search", "aria-label": "Search", novalidate: true, class: "dicomnb-body" }, this.levels, this.fields, more,
       element("div", { class: "dicomnb-row" }, this.searching, action("Clear", () => { clearTimeout(this.timer); this.ask("clear"); })));
     form.addEventListener("submit", (event) => { event.preventDefault(); this.search(); });
-    // JupyterLab keeps Enter from sending a form; where names are composed, Enter ends that only.
-    form.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.isComposing || event.defaultPrevented || !event.target.matches("input")) return;
-      event.preventDefault();
-      this.search();
-    });
     return form;
   }
 
