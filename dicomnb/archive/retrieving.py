@@ -6,20 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-
 from dicomnb.archive.connected import Connected
 from dicomnb.errors import RefError
 from dicomnb.files import atomic_write
 from dicomnb.pool import closed_after
 from dicomnb.refs import one_ref, refs_of
 from dicomnb.source import Rendering
-from dicomnb.transfer.events import Telling, telling
+from dicomnb.transfer.events import Counter, Telling, telling
+from dicomnb.transfer.planning import related_instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy as np
+    import pandas as pd
     import PIL.Image
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
@@ -64,7 +64,13 @@ class Retrieving(Connected):
             return dataset
 
     def datasets(
-        self, ref: Any, *, pixels: bool = True, transfer_syntax: str = "*"
+        self,
+        ref: Any,
+        *,
+        pixels: bool = True,
+        transfer_syntax: str = "*",
+        progress: Telling = None,
+        cancel: Cancel | None = None,
     ) -> Iterator[Dataset]:
         """Every instance in ``ref``, one at a time.
 
@@ -72,9 +78,16 @@ class Retrieving(Connected):
         where they are a whole series; of studies and series in the order the source gives them.
         Only a few that wait for their turn are in memory.
 
+        Args:
+            pixels: False stops before the pixel data.
+            transfer_syntax: UID to have the server transcode to; ``"*"`` leaves it as it is.
+            progress: True for a bar, or a function that is told a `Progress`.
+            cancel: a `Cancel` that another thread may set.
+
         Raises:
             NotFound: one of them is not there.
             ProtocolError: what came is another instance, or none.
+            Cancelled: ``cancel`` was set.
 
         Example:
             >>> for row, ds in zip(table.itertuples(), archive.datasets(table)):
@@ -82,13 +95,18 @@ class Retrieving(Connected):
         """
         from dicomnb.transfer.ordered import Ordered
 
-        manner = Ordered(
-            self.source,
-            pixels=pixels,
-            transfer_syntax=transfer_syntax,
-            workers=self.options.workers,
-        )
-        yield from manner.read(refs_of(ref, base=self.source.address))
+        refs = refs_of(ref, base=self.source.address)
+        with telling(progress, "data sets") as tell:
+            manner = Ordered(
+                self.source,
+                pixels=pixels,
+                transfer_syntax=transfer_syntax,
+                workers=self.options.workers,
+                counter=Counter(tell, total=related_instances(ref, refs)),
+                cancel=cancel,
+            )
+            with closed_after(manner.read(refs)) as found:
+                yield from found
 
     def measurements(self, ref: Any) -> pd.DataFrame:
         """The measurements of the structured reports in ``ref``, one row each (TID 1500).
@@ -166,6 +184,7 @@ class Retrieving(Connected):
         strict: bool = True,
         lazy: bool = False,
         progress: Telling = None,
+        cancel: Cancel | None = None,
     ) -> Volume:
         """A series of slices, or of multi-frame images, as one array with its geometry.
 
@@ -184,6 +203,8 @@ class Retrieving(Connected):
                 ones are kept, up to ``limits.cache_bytes``. Values are those of the whole
                 volume; since they are not known yet, its type is the narrowest that holds
                 whatever Bits Stored, sign and rescale of the slices allow.
+            progress: True for a bar, or a function that is told a `Progress`.
+            cancel: a `Cancel` that another thread may set.
 
         Returns:
             `Volume`: (slices, rows, columns) in modality values (HU for CT), slices in order
@@ -195,8 +216,9 @@ class Retrieving(Connected):
             ProtocolError: the server sent an instance of another series.
             RefError: ``ref`` is more than one series.
             UnitsError: SUV cannot be known; names every reason.
+            Cancelled: ``cancel`` was set.
         """
-        from dicomnb.transfer.reading import volume
+        from dicomnb.transfer.stacking import Stacking
         from dicomnb.transfer.suv import in_suv, normalisation
 
         by = normalisation(values)
@@ -212,17 +234,17 @@ class Retrieving(Connected):
 
             workers, limits = self.options.workers, self.options.limits
             return lazy_volume(self.source, refs, strict=strict, workers=workers, limits=limits)
-        told = ref.get("NumberOfSeriesRelatedInstances") if isinstance(ref, pd.Series) else None
+        stacking = Stacking(
+            self.source,
+            refs,
+            told=related_instances(ref, refs) if refs[0].level == "series" else None,
+            strict=strict,
+            workers=self.options.workers,
+            limits=self.options.limits,
+        )
         with telling(progress, "volume") as tell:
-            found = volume(
-                self.source,
-                refs,
-                told=None if pd.isna(told) else int(told),
-                strict=strict,
-                workers=self.options.workers,
-                limits=self.options.limits,
-                tell=tell,
-            )
+            stacking.fetch(tell, cancel=cancel)
+            found = stacking.finish()
         return found if by is None else in_suv(self.source, found, refs[0], by=by)
 
     def rendered(
@@ -364,7 +386,8 @@ class Retrieving(Connected):
             AuthError, ConnectionFailed: the server refuses the account, or is gone.
             DiskFull: there is no room.
             BadQuery, ValueError: the layout names no attribute, or leads out of the folder.
-            Cancelled: ``cancel`` was set.
+            Cancelled: ``cancel`` was set. Like every error that ends it early, it has the rows
+                so far as its ``table``.
 
         Example:
             >>> archive.download(series, "data", layout="{PatientID}/{SOPInstanceUID}.dcm")

@@ -162,6 +162,10 @@ class FolderSource:
             with instance_part(self._root, located, transfer_syntax=transfer_syntax) as part:
                 yield part
 
+    def stored_bytes(self, refs: Sequence[Ref], *, cancel: Cancel | None = None) -> int:
+        """Bytes of the files of ``refs``, each once, as of the last refresh."""
+        return self._lookup.stored_bytes(refs, cancel=cancel)
+
     def frames(
         self,
         ref: Ref,

@@ -113,6 +113,24 @@ class Lookup:
             raise _not_found(ref)
         return found
 
+    def stored_bytes(self, refs: Sequence[Ref], *, cancel: Cancel | None = None) -> int:
+        """Bytes of the files of what is there of ``refs``, each once."""
+        series: dict[Ref, set[str | None] | None] = {}
+        for ref in refs:
+            if ref.instance is None:
+                series[ref] = None
+            elif (some := series.setdefault(ref.at("series"), set())) is not None:
+                some.add(ref.instance)
+        total = 0
+        for one, wanted in series.items():
+            if cancel is not None:
+                cancel.check()
+            found = self._index.read(lambda connection, one=one: self._located(connection, one))  # type: ignore[misc]
+            total += sum(
+                each.size for each in found if wanted is None or each.ref.instance in wanted
+            )
+        return total
+
     def document(self, ref: Ref) -> bytes:
         """The metadata of one instance.
 

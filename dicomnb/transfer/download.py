@@ -106,11 +106,16 @@ def download(
     )
     with ledger:
         one = _Download(source, folder, layout, ledger, manner, tell)
-        one.run(refs, cancel)
-    if one.rows and all(row.Outcome == "failed" for row in one.rows.values()) and one.first_error:
+        try:
+            one.run(refs, cancel)
+        except BaseException as error:
+            error.__dict__["table"] = one.table()
+            raise
+    table = one.table()
+    if one.first_error and (table["Outcome"] == "failed").all():
+        one.first_error.__dict__["table"] = table
         raise one.first_error
-    rows = [asdict(row) for row in one.in_order()]
-    return pd.DataFrame(rows, columns=list(DOWNLOAD_COLUMNS)).astype(DOWNLOAD_COLUMNS)
+    return table
 
 
 class _Download:
@@ -163,10 +168,12 @@ class _Download:
             for _ in every:
                 pass
 
-    def in_order(self) -> list[Downloaded]:
+    def table(self) -> pd.DataFrame:
         """The rows, in the order in which the refs and the server's lists had them."""
         last = len(self._order)
-        return [self.rows[ref] for ref in sorted(self.rows, key=lambda r: self._order.get(r, last))]
+        refs = sorted(self.rows, key=lambda ref: self._order.get(ref, last))
+        rows = [asdict(self.rows[ref]) for ref in refs]
+        return pd.DataFrame(rows, columns=list(DOWNLOAD_COLUMNS)).astype(DOWNLOAD_COLUMNS)
 
     def _jobs(self, ref: Ref, cancel: Cancel | None) -> list[Job]:
         """What is missing of a study or series, as one stream if nothing is there."""

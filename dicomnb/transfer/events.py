@@ -7,8 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
-__all__ = ["Counter", "Progress", "Tell", "Telling", "telling"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from dicomnb.wire.parts import Part
+
+__all__ = ["Counted", "Counter", "Progress", "Tell", "Telling", "telling"]
 
 _OFTEN_SECONDS = 0.1
 
@@ -102,6 +108,30 @@ class Counter:
         total = None if self._total is None else max(self._total, self._done)
         seconds = self._told - self._begun
         self._tell(Progress(self._done, self._bytes, total, self._failed, self._skipped, seconds))
+
+
+class Counted:
+    """A part whose bytes are counted as they are read; see `dicomnb.wire.parts.Part`."""
+
+    def __init__(self, part: Part, counter: Counter) -> None:
+        self._part = part
+        self._counter = counter
+        self.media_type = part.media_type
+        self.transfer_syntax = part.transfer_syntax
+        self.location = part.location
+        self.length = part.length
+
+    def read(self) -> bytes:
+        """All bytes that have not been read yet."""
+        data = self._part.read()
+        self._counter.moved(len(data))
+        return data
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill ``buffer``; fewer bytes only at the end."""
+        count = self._part.readinto(buffer)
+        self._counter.moved(count)
+        return count
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
     from dicomnb.source import Source
+    from dicomnb.transfer.events import Counter
     from dicomnb.transfer.planning import Job
 
 __all__ = ["Ordered"]
@@ -34,13 +35,26 @@ class Ordered:
         pixels: whether with pixel data.
         transfer_syntax: as for `Source.instances`.
         workers: requests in flight.
+        counter: counts data sets and their bytes as they come.
+        cancel: stops it.
     """
 
-    def __init__(self, source: Source, *, pixels: bool, transfer_syntax: str, workers: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        pixels: bool,
+        transfer_syntax: str,
+        workers: int,
+        counter: Counter | None = None,
+        cancel: Cancel | None = None,
+    ) -> None:
         self._source = source
         self._pixels = pixels
         self._syntax = transfer_syntax
         self._workers = workers
+        self._counter = counter
+        self._cancel = cancel
 
     def read(self, refs: Sequence[Ref]) -> Iterator[Dataset]:
         """The data sets of instances in their order; of studies and series in the source's.
@@ -50,12 +64,13 @@ class Ordered:
 
         Raises:
             NotFound: one of them is not there.
+            Cancelled: asked to stop.
         """
         if not refs or refs[0].level != "instance":
             for ref in refs:
                 yield from self._stream(ref)
             return
-        jobs = list(jobs_of(self._source, refs))
+        jobs = list(jobs_of(self._source, refs, cancel=self._cancel))
         if [one for job in jobs for one in job.wanted or ()] != list(refs):
             yield from self._singly(refs, {})  # series that alternate
             return
@@ -72,7 +87,8 @@ class Ordered:
             ref,
             pixels=self._pixels,
             transfer_syntax=self._syntax,
-            cancel=cancel,
+            counter=self._counter,
+            cancel=cancel or self._cancel,
         )
 
     def _series(self, job: Job) -> Iterator[Dataset]:
@@ -109,6 +125,6 @@ class Ordered:
                 next(found, None)  # to the end of the answer: its connection can be used again
                 return dataset
 
-        every = side_by_side(one, refs, workers=min(self._workers, len(refs)))
+        every = side_by_side(one, refs, workers=min(self._workers, len(refs)), cancel=self._cancel)
         with closed_after(every):
             yield from every

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pandas as pd
 
 from dicomnb.errors import BadQuery, RefError, Unsupported
 from dicomnb.query import Query
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.source import Source
 
-__all__ = ["Job", "Pace", "is_faster_side_by_side", "jobs_of", "listed"]
+__all__ = ["Job", "Pace", "is_faster_side_by_side", "jobs_of", "listed", "related_instances"]
 
 CLIENT_SECONDS = 0.002
 """What a request costs on this side, whatever the line: threads do not share it."""
@@ -158,3 +159,31 @@ def _is_all(source: Source, series: Ref, instances: list[Ref], cancel: Cancel | 
     except (BadQuery, Unsupported):
         return False  # it cannot be searched: then each is asked for, as was said
     return count == len(found) and set(found) == set(instances)
+
+
+_RELATED = {
+    "study": "NumberOfStudyRelatedInstances",
+    "series": "NumberOfSeriesRelatedInstances",
+}
+
+
+def related_instances(what: Any, refs: Sequence[Ref]) -> int | None:
+    """How many instances are meant, by the rows of a search; None where they do not say.
+
+    Args:
+        what: a row or table of a search, or anything else.
+        refs: what it means.
+    """
+    if refs and refs[0].level == "instance":
+        return len(refs)
+    if not refs or not isinstance(what, pd.Series | pd.DataFrame):
+        return None
+    column = _RELATED[refs[0].level]
+    if isinstance(what, pd.Series):
+        counts = pd.Series([what.get(column)])
+    elif column in what.columns and len(what) == len(refs):
+        counts = what[column]
+    else:
+        return None
+    numbers = pd.to_numeric(counts, errors="coerce")
+    return None if numbers.isna().any() or (numbers < 0).any() else int(numbers.sum())

@@ -1,4 +1,4 @@
-"""Reading instances: as data sets, as a volume, as pictures."""
+"""Reading instances: as data sets, as pictures."""
 
 from __future__ import annotations
 
@@ -11,26 +11,20 @@ from pydicom import dcmread
 
 from dicomnb.errors import NotFound, ProtocolError, warn
 from dicomnb.pool import closed_after
-from dicomnb.transfer.events import Counter
-from dicomnb.transfer.fetching import fetch
+from dicomnb.transfer.events import Counted
 from dicomnb.transfer.identity import NO_INSTANCE, check_asked, parts_of
-from dicomnb.transfer.planning import Job, jobs_of, listed
-from dicomnb.volumes.builder import VolumeBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
 
-    from dicomnb.limits import Limits
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
     from dicomnb.source import Rendering, Source
-    from dicomnb.transfer.events import Tell
-    from dicomnb.volumes.volume import Volume
-    from dicomnb.wire.parts import Part
+    from dicomnb.transfer.events import Counter
 
-__all__ = ["datasets", "pictures", "volume"]
+__all__ = ["datasets", "pictures"]
 
 
 def datasets(
@@ -39,9 +33,16 @@ def datasets(
     *,
     pixels: bool,
     transfer_syntax: str,
+    counter: Counter | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Dataset]:
     """The instances of ``ref`` as data sets, in the order of the source.
+
+    Args:
+        pixels: False stops before the pixel data.
+        transfer_syntax: as for `Source.instances`.
+        counter: counts them and their bytes.
+        cancel: stops it.
 
     Raises:
         ProtocolError: an instance came that was not asked for, or no DICOM.
@@ -50,13 +51,16 @@ def datasets(
     found = parts_of(source, ref, transfer_syntax=transfer_syntax, cancel=cancel)
     with closed_after(found) as parts:
         for part in parts:
+            came = part if counter is None else Counted(part, counter)
             try:
-                dataset = dcmread(io.BytesIO(part.read()), stop_before_pixels=not pixels)
+                dataset = dcmread(io.BytesIO(came.read()), stop_before_pixels=not pixels)
             except NO_INSTANCE as error:
                 raise ProtocolError(
                     f"A part of {ref.path} is no DICOM instance: {error}", url=source.address
                 ) from error
             check_asked(dataset, ref)
+            if counter is not None:
+                counter.finished()
             yield dataset
 
 
@@ -100,37 +104,3 @@ def _check(asked: Rendering) -> None:
         center, width = asked.window
         if not (isfinite(center) and 0 < width < inf):
             raise ValueError(f"window={asked.window}: (center, width), the width above 0.")
-
-
-def volume(
-    source: Source,
-    refs: Sequence[Ref],
-    *,
-    told: int | None = None,
-    strict: bool,
-    workers: int,
-    limits: Limits,
-    tell: Tell,
-    cancel: Cancel | None = None,
-) -> Volume:
-    """Fetch and arrange a volume; slices are read into one stack as they arrive.
-
-    Args:
-        refs: one series, or instances of it.
-        told: how many instances the series' row says it has; else a search counts them.
-    """
-    jobs = list(jobs_of(source, refs, told=told, cancel=cancel))
-    if refs[0].level == "series" and told is None:
-        found, count = listed(source, refs[0], cancel=cancel)
-        jobs = [Job(refs[0], tuple(found) if len(found) == count > 0 else None, told=count or None)]
-    counts = [job.count for job in jobs]
-    expected = None if None in counts else sum(filter(None, counts))
-    builder = VolumeBuilder(expected or None, strict=strict, limits=limits)
-    progress = Counter(tell, total=expected or None)
-
-    def add(part: Part, ref: Ref) -> None:
-        builder.add(part)
-        progress.finished(part.length or 0)
-
-    fetch(source, jobs, add, workers=workers, cancel=cancel)
-    return builder.finish()

@@ -46,7 +46,8 @@ class VolumeBuilder:
     Args:
         expected: how many instances will come, or None; a wrong number costs time, not truth.
         strict: see `dicomnb.volumes.geometry.arrange`. Not strict, instances that are no slices
-            at all are left out and reported.
+            at all are left out and reported. The attribute may be changed, also after `finish`
+            has raised a `GeometryError`: what was added is still there then.
         workers: threads that decode; None for as many as cores.
         limits: bounds; ``pixel_bytes`` holds for the volume.
     """
@@ -60,7 +61,7 @@ class VolumeBuilder:
         limits: Limits | None = None,
     ) -> None:
         self._expected = expected
-        self._strict = strict
+        self.strict = strict
         self._limits = limits or Limits()
         self._workers = workers or os.cpu_count() or 1
         self._changed = threading.Condition()
@@ -76,6 +77,9 @@ class VolumeBuilder:
 
     def add(self, part: Part) -> None:
         """Take the next instance, in any order.
+
+        An instance that breaks off, of many frames or one, leaves nothing behind, so that it can
+        be added anew.
 
         Args:
             part: an ``application/dicom`` instance, of which nothing was read yet.
@@ -93,7 +97,7 @@ class VolumeBuilder:
         except UNREADABLE as error:
             raise DecodeError(f"The header of an instance is damaged: {error}") from error
         if why or pixels is None:
-            if self._strict:
+            if self.strict:
                 raise GeometryError(f"{why} Pass strict=False to leave it out.")
             with self._changed:
                 self._notes.append(f"Left out: {why}")
@@ -106,9 +110,7 @@ class VolumeBuilder:
                     f"{pixels.frames} frames: NumberOfFrames may be wrong. They are passed over."
                 )
         if pixels.is_plain and "ModalityLUTSequence" not in instance.header:
-            for one in self._slices_of(instance, pixels):
-                with self._place(one) as target:
-                    one.read_plain(instance, target)
+            self._read_plain(instance, self._slices_of(instance, pixels))
             return
         values = values_of(instance)  # says so if there are not as many frames as there should
         for one, decoded in zip(self._slices_of(instance, pixels), values, strict=True):
@@ -117,6 +119,20 @@ class VolumeBuilder:
                     one.fill(target, decoded)
             else:
                 self._decode_later(one, decoded)
+
+    def _read_plain(self, instance: PartialInstance, frames: list[Slice]) -> None:
+        """Read uncompressed frames into their places, all of them or none."""
+        try:
+            for one in frames:
+                with self._place(one) as target:
+                    one.read_plain(instance, target)
+        except BaseException:
+            with self._changed:
+                came = {id(one) for one in frames}
+                for one in [one for one in self._slices if id(one) in came]:
+                    self._slices.remove(one)
+                    self._stacks[one.header.size].free(one.place)
+            raise
 
     def _slices_of(self, instance: PartialInstance, pixels: PixelFormat) -> list[Slice]:
         """What is known of each frame, in the order of the file."""
@@ -134,11 +150,12 @@ class VolumeBuilder:
     def finish(self) -> Volume:
         """Wait for what is being decoded, put the slices in order and rescale them.
 
-        The builder is empty afterwards.
+        The builder is empty once it gave a volume.
 
         Raises:
             NoDicom: nothing was added.
-            GeometryError: the slices make no regular volume; the message names them.
+            GeometryError: the slices make no regular volume; the message names them. They are
+                kept, for `strict` may be changed.
             DecodeError: an instance is damaged.
         """
         self._finish_decoding(all_of_it=True)
@@ -147,7 +164,7 @@ class VolumeBuilder:
                 raise GeometryError("No instance is a slice. " + " ".join(self._notes))
             raise NoDicom("No instance came, so there is no volume: is the series empty?")
         slices = sorted(self._slices, key=lambda one: one.arrival)
-        arrangement = arrange([one.header for one in slices], strict=self._strict)
+        arrangement = arrange([one.header for one in slices], strict=self.strict)
         chosen = [slices[index] for index in arrangement.order]
         stack = self._stacks.pop(chosen[0].header.size)
         self._stacks.clear()
@@ -174,6 +191,11 @@ class VolumeBuilder:
             target = stack.slice(one.place, one.stored)
         try:
             yield target
+        except BaseException:
+            with self._changed:
+                stack.free(one.place)
+            raise
+        else:
             with self._changed:
                 self._slices.append(one)
         finally:

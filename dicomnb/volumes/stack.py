@@ -42,6 +42,7 @@ class Stack:
         if self._bytes > bound:
             self._refuse(self._bytes)
         self.count = 0
+        self._free: list[int] = []
         try:
             self._memory = np.empty(self._capacity * self._bytes, np.uint8)
         except MemoryError as error:
@@ -50,7 +51,7 @@ class Stack:
     @property
     def is_full(self) -> bool:
         """Whether `grow` must come before the next `add`."""
-        return self.count == self._capacity
+        return self.count == self._capacity and not self._free
 
     def grow(self) -> None:
         """Make room for an eighth more, by moving pages rather than copying where that can be."""
@@ -63,8 +64,14 @@ class Stack:
 
     def add(self) -> int:
         """Take the next place; its number."""
+        if self._free:
+            return self._free.pop()
         self.count += 1
         return self.count - 1
+
+    def free(self, place: int) -> None:
+        """Give a place back that was not filled; `keep` drops those that nobody took since."""
+        self._free.append(place)
 
     def slice(self, place: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
         """(rows, columns) view of a place, as values of ``kind``, one by one contiguous."""
@@ -93,6 +100,7 @@ class Stack:
             done[place] = True
         del raw
         self.count = self._capacity = len(order)
+        self._free.clear()
         self._resize(self.count * self._bytes)
 
     def convert(

@@ -1,0 +1,120 @@
+"""`Stacking`: a series that is fetched into a volume, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicomnb.transfer.events import Counted, Counter
+from dicomnb.transfer.fetching import fetch
+from dicomnb.transfer.planning import Job, jobs_of, listed
+from dicomnb.volumes.builder import VolumeBuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dicomnb.limits import Limits
+    from dicomnb.pool import Cancel
+    from dicomnb.refs import Ref
+    from dicomnb.source import Source
+    from dicomnb.transfer.events import Tell
+    from dicomnb.volumes.volume import Volume
+    from dicomnb.wire.parts import Part
+
+__all__ = ["Stacking"]
+
+
+class Stacking:
+    """Fetches and arranges a volume; slices are read into one stack as they arrive.
+
+    Args:
+        source: where they are.
+        refs: one series, or instances of it.
+        told: how many instances the series' row says it has; else a search counts them.
+        strict: see `Archive.volume`.
+        workers: requests in flight.
+        limits: bounds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        refs: Sequence[Ref],
+        *,
+        told: int | None = None,
+        strict: bool,
+        workers: int,
+        limits: Limits,
+    ) -> None:
+        self._source = source
+        self._refs = refs
+        self._told = told
+        self._workers = workers
+        self._limits = limits
+        self._builder: VolumeBuilder | None = None
+        self._strict = strict
+        self._expected: int | None = None
+        self._done: dict[Ref, None] = {}
+
+    @property
+    def done(self) -> int:
+        """How many instances are in the stack, or were left out for good."""
+        return len(self._done)
+
+    def fetch(self, tell: Tell, *, cancel: Cancel | None = None) -> None:
+        """Fetch what is missing: all of it, or what an earlier call did not come to.
+
+        Raises:
+            Cancelled: ``cancel`` was set; call this again to go on.
+            DecodeError: an instance is damaged, and so is the stack: going on is of no use.
+            DicomWebError: an instance could not be had.
+            GeometryError: an instance can be no slice (if strict).
+        """
+        jobs = self._missing(cancel) if self._done else self._all(cancel)
+        if self._builder is None:
+            self._builder = VolumeBuilder(self._expected, strict=self._strict, limits=self._limits)
+        builder = self._builder
+        counter = Counter(tell, total=self._expected)
+        for _ in self._done:
+            counter.finished(skipped=True)
+
+        def add(part: Part, ref: Ref) -> None:
+            builder.add(Counted(part, counter))
+            self._done[ref] = None
+            counter.finished()
+
+        fetch(self._source, jobs, add, workers=self._workers, cancel=cancel)
+
+    def finish(self) -> Volume:
+        """The volume.
+
+        Raises:
+            GeometryError: the slices make no regular one; `relax` and call this again, nothing
+                is fetched anew.
+            NoDicom: nothing came.
+        """
+        builder = self._builder or VolumeBuilder(strict=self._strict, limits=self._limits)
+        return builder.finish()
+
+    def relax(self) -> None:
+        """Make the best of slices that are no regular stack, from now on."""
+        self._strict = False
+        if self._builder is not None:
+            self._builder.strict = False
+
+    def _all(self, cancel: Cancel | None) -> list[Job]:
+        """What to ask for at first."""
+        jobs = list(jobs_of(self._source, self._refs, told=self._told, cancel=cancel))
+        if self._refs[0].level == "series" and self._told is None:
+            found, count = listed(self._source, self._refs[0], cancel=cancel)
+            wanted = tuple(found) if len(found) == count > 0 else None
+            jobs = [Job(self._refs[0], wanted, told=count or None)]
+        counts = [job.count for job in jobs]
+        self._expected = None if None in counts else sum(filter(None, counts)) or None
+        return jobs
+
+    def _missing(self, cancel: Cancel | None) -> list[Job]:
+        """What to ask for when some are there: the others, by themselves."""
+        refs = self._refs
+        if refs[0].level != "instance":
+            refs = listed(self._source, refs[0], cancel=cancel)[0]
+        return [Job(ref, (ref,)) for ref in refs if ref not in self._done]

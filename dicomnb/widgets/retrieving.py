@@ -1,0 +1,434 @@
+"""`RetrievePanel`: what is selected, fetched into memory or a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from dicomnb.errors import Cancelled, DicomnbError, GeometryError
+from dicomnb.pool import Cancel
+from dicomnb.transfer.layout import DEFAULT_LAYOUT, Layout
+from dicomnb.transfer.sizes import Size, size_of
+from dicomnb.widgets.background import Background
+from dicomnb.widgets.fetches import TARGETS, DatasetsFetch, FolderFetch, VolumeFetch
+from dicomnb.widgets.held import Held
+from dicomnb.widgets.javascript import module, style
+from dicomnb.widgets.panel import Panel
+from dicomnb.widgets.sizes import Room, needed, room_for, room_in_words, size_in_words, too_large
+from dicomnb.widgets.wanted import Wanted, wanted_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+    from typing import Self
+
+    from dicomnb.archive import Archive
+    from dicomnb.widgets.fetches import Fetch, Target
+
+__all__ = ["RetrievePanel"]
+
+FOLDER = "data"
+LAYOUTS = (
+    DEFAULT_LAYOUT,
+    "{PatientID}/{StudyDate}_{StudyID}/{SeriesNumber}_{SeriesDescription}/{InstanceNumber}.dcm",
+    "{PatientID}/{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm",
+    "{SOPInstanceUID}.dcm",
+)
+MOST_FAILED = 200
+"""Failed instances that are listed in the page; `RetrievePanel.outcome` has all."""
+_NO_IMAGES = frozenset({"SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "AU", "ECG", "DOC"})
+_OPTIONS = ("target", "folder", "layout", "verify", "strict", "lazy")
+_FEW = 50
+"""Up to so many instances go into memory unasked, rather than into a folder."""
+
+
+class RetrievePanel(Panel):
+    """Fetches what is selected into memory or a folder, and says how large it is before.
+
+    It names what is selected, counts it, and asks the source for its size, a few searches at
+    most. The fetch shows bytes, instances, speed and time left; Cancel keeps what came, Resume
+    goes on with what is missing, and what failed can be tried again. All of it is the download
+    engine of `Archive.download`, `Archive.datasets` and `Archive.volume`, and ``code`` is the
+    call that does the same. Nothing of the patient is saved with the notebook.
+
+    Args:
+        archive: where to fetch from; may be set later.
+        what: what to fetch: anything `Archive.download` takes.
+        folder: where a download goes, on the machine of the kernel.
+
+    Attributes:
+        what: may be set, for example by a search: ``search.observe(…, "selected")``.
+        archive: may be set.
+        target: ``"volume"``, ``"datasets"`` or ``"folder"``. Chosen by what is selected until
+            it is set: a volume for one series of images, data sets for little else.
+        folder, layout, verify: of a download; see `Archive.download`.
+        strict, lazy: of a volume; see `Archive.volume`.
+        size: what is known of the size of ``what``, a `dicomnb.transfer.sizes.Size`, or None.
+        volume: the last volume that was fetched, or None.
+        datasets: the data sets that came last; also of a fetch that was stopped.
+        outcome: the table of the last download, one row an instance.
+        code: the Python that makes the fetch that is chosen, or that was made last.
+
+    Example:
+        >>> panel = RetrievePanel(archive, scan)
+        >>> panel.fetch()
+        >>> panel.wait().volume.shape
+        (56, 160, 230)
+    """
+
+    _esm = module("retrieving")
+    _css = style("panel", "retrieving")
+    _title = "Fetch images from an archive"
+
+    what = Held()
+    archive = Held()
+    target = traitlets.Enum(TARGETS, "folder")
+    folder = traitlets.Unicode(FOLDER)
+    layout = traitlets.Unicode(DEFAULT_LAYOUT)
+    verify = traitlets.Bool(False)
+    strict = traitlets.Bool(True)
+    lazy = traitlets.Bool(False)
+    size = Held()
+    volume = Held()
+    datasets = Held()
+    outcome = Held()
+
+    def __init__(
+        self,
+        archive: Archive | None = None,
+        what: Any = None,
+        folder: str | PathLike[str] | None = None,
+    ) -> None:
+        self._wanted = Wanted()
+        self._unclear = ""
+        self._room = Room()
+        self._is_chosen = False
+        self._choosing = False
+        self._fetch: Fetch | None = None
+        self._fetched = Wanted()
+        self._measured = Cancel()
+        super().__init__(folder=FOLDER if folder is None else str(folder))
+        self._measuring = Background("dicomnb-sizes", self._failed)
+        self.archive, self.what, self.datasets = archive, what, []
+        self._selected(None)
+        self.observe(self._selected, names=["what", "archive"])
+        self.observe(self._optioned, names=list(_OPTIONS))
+
+    # -- what is selected --------------------------------------------------------------------
+
+    def _selected(self, _: Any) -> None:
+        """Say what is selected, and find out how large it is beside the kernel."""
+        self.size, self._unclear, self._wanted = None, "", Wanted()
+        if self.archive is not None:
+            try:
+                self._wanted = wanted_of(self.what, base=self.archive.source.address)
+            except DicomnbError as error:
+                self._unclear = str(error)
+        self._choose()
+        self._measure()
+        self._tell_state()
+
+    def _choose(self) -> None:
+        """Set the target that suits what is selected, unless a person chose one that can be."""
+        if self._is_chosen and (self.target != "volume" or self._can_be_volume):
+            return
+        wanted, size = self._wanted, self.size or Size()
+        count = size.instances if size.instances is not None else wanted.told
+        if self._can_be_volume and (size.slices > 1 or (self.size is None and (count or 2) > 1)):
+            suits: Target = "volume"
+        else:
+            suits = "datasets" if count is not None and 0 < count <= _FEW else "folder"
+        self._choosing = True
+        try:
+            self.target = suits
+        finally:
+            self._choosing = False
+
+    @property
+    def _can_be_volume(self) -> bool:
+        size = self.size or Size()
+        modalities = set(size.modalities or self._wanted.modalities)
+        has_images = self.size is None or size.pixel_bytes is None or size.slices > 0
+        is_grey = size.samples_per_pixel == 1
+        named = bool(modalities) and modalities <= _NO_IMAGES
+        return self._wanted.is_one_series and has_images and is_grey and not named
+
+    def _optioned(self, change: Any) -> None:
+        if change["name"] == "target" and not self._choosing:
+            self._is_chosen = True
+        if change["name"] == "folder":
+            self._measure(sizes=False)
+        self._tell_state()
+
+    def _measure(self, *, sizes: bool = True) -> None:
+        """Find out, beside the kernel, how large what is selected is, and how much room there is.
+
+        What was being found out of another selection is given up.
+
+        Args:
+            sizes: False looks at the room alone.
+        """
+        archive, wanted = self.archive, self._wanted
+        folder = Path(self.folder).expanduser()
+        asks = sizes and archive is not None and bool(wanted.refs)
+
+        def measure(cancel: Cancel) -> None:
+            room = room_for(folder)
+            self._measuring.tell(lambda: self._take_room(room))
+            if not asks:
+                return
+            try:
+                size = size_of(
+                    archive.source,
+                    wanted.refs,
+                    told=wanted.told,
+                    workers=archive.options.workers,
+                    cancel=cancel,
+                )
+            except (DicomnbError, OSError) as error:
+                self._measuring.tell(lambda error=error: self._take_size(wanted, error))  # type: ignore[misc]
+            else:
+                self._measuring.tell(lambda: self._take_size(wanted, size))
+
+        if sizes:
+            self._measured.set()
+        token = self._measuring.run(measure)
+        if sizes:
+            self._measured = token
+
+    def _take_room(self, room: Room) -> None:
+        self._room = room
+        self._tell_state()
+
+    def _take_size(self, wanted: Wanted, size: Size | Exception) -> None:
+        if wanted is not self._wanted:
+            return  # another selection has come meanwhile
+        if isinstance(size, Exception):
+            self._say("warning", f"How large this is could not be found out. {size}")
+            size = Size(wanted.told)
+        self.size = size
+        self._choose()
+        self._tell_state()
+
+    # -- fetching ----------------------------------------------------------------------------
+
+    def fetch(self) -> None:
+        """Begin to fetch what is selected; `wait` for it in a script."""
+        if self._is_busy():
+            return
+        made = self._made()
+        if made is not None:
+            self._fetched = self._wanted
+            self._run(made)
+
+    def resume(self) -> None:
+        """Go on with a fetch that was stopped."""
+        if self._fetch is None or not self._fetch.can_go_on:
+            self._say("warning", "There is nothing to go on with: nothing was stopped.")
+        elif not self._is_busy():
+            self._run(self._fetch)
+
+    def retry(self) -> None:
+        """Ask once more for what failed in a download."""
+        fetch = self._fetch
+        if not isinstance(fetch, FolderFetch) or fetch.failed is None or fetch.failed.empty:
+            self._say("warning", "There is nothing to try again: nothing failed.")
+        elif not self._is_busy():
+            fetch.retry()
+            self._run(fetch)
+
+    def relax(self) -> None:
+        """Make the best volume there is of slices that are no regular stack."""
+        fetch = self._fetch
+        if not isinstance(fetch, VolumeFetch) or not isinstance(fetch.fault, GeometryError):
+            self._say("warning", "There is no volume that was refused.")
+        elif not self._is_busy():
+            fetch.relax()
+            self._run(fetch)
+
+    def _is_busy(self) -> bool:
+        if self.busy:
+            words = "A fetch is under way: wait until it is done, or cancel it first."
+            self._say("warning", words)
+        return bool(self.busy)
+
+    def _made(self) -> Fetch | None:
+        """The fetch that is chosen; None, with words, where there is nothing to fetch."""
+        archive, wanted = self.archive, self._wanted
+        why = self._unclear or ("" if archive is not None else "There is no archive to fetch from.")
+        why = why or ("" if wanted.refs else "Nothing is selected.")
+        if self.target == "volume" and not why and not wanted.is_one_series:
+            why = "A volume is made of one series: select a single one, or choose data sets."
+        if why or archive is None:
+            self._say("error", why)
+            return None
+        if self.target == "volume":
+            return VolumeFetch(archive, wanted, strict=self.strict, lazy=self.lazy)
+        if self.target == "datasets":
+            return DatasetsFetch(archive, wanted)
+        if not self.folder.strip():
+            self._say("error", "Say into which folder.")
+            return None
+        Layout(self.layout)
+        return FolderFetch(archive, wanted, self.folder, layout=self.layout, verify=self.verify)
+
+    def _run(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        fetch.fault = None
+
+        def work(cancel: Cancel) -> None:
+            fetch.run(self._tell_progress, cancel)
+
+        def ended(fault: BaseException | None) -> None:
+            fetch.fault = fault
+            if fault is not None and not isinstance(fault, Cancelled):
+                self._failed(fault)
+            self._keep(fetch)
+            self._measure(sizes=False)
+            self._tell_state()
+
+        self._begin(f"{fetch.label}…", work, lambda _: ended(None), failed=ended)
+        self._tell_state()
+
+    def _keep(self, fetch: Fetch) -> None:
+        """Put what came where it is looked for, and say it."""
+        if isinstance(fetch, VolumeFetch) and fetch.volume is not None:
+            self.volume = fetch.volume
+        elif isinstance(fetch, DatasetsFetch):
+            self.datasets = list(fetch.datasets)
+        elif isinstance(fetch, FolderFetch) and fetch.table is not None:
+            self.outcome = fetch.table
+        if fetch.fault is None:
+            has_failed = isinstance(fetch, FolderFetch) and len(fetch.failed or ()) > 0
+            self._say("warning" if has_failed or fetch.notes else "done", fetch.done)
+        elif isinstance(fetch.fault, Cancelled):
+            kept = f" {fetch.done}" if fetch.done else " Nothing had come yet."
+            self._say("info", f"Cancelled.{kept}")
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, OSError) and not isinstance(error, DicomnbError) and error.strerror:
+            where = error.filename or self.folder
+            words = f"{str(where)!r} cannot be written to: {error.strerror}. Choose another folder."
+            self._say("error", words)
+        else:
+            super()._failed(error)
+
+    def close(self) -> None:
+        """Stop what is under way, and take the panel from the page."""
+        if self._is_made:
+            self._measuring.stop()
+        super().close()
+
+    def wait(self) -> Self:
+        """Until size and fetch are done and told; blocks, so for scripts and tests."""
+        self._measuring.wait()
+        super().wait()
+        self._measuring.wait()
+        return self
+
+    # -- what the front end asks and is told -------------------------------------------------
+
+    def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
+        actions = {
+            "choose": None,
+            "fetch": self.fetch,
+            "resume": self.resume,
+            "retry": self.retry,
+            "relax": self.relax,
+        }
+        return {kind: self._doing(action) for kind, action in actions.items()}
+
+    def _doing(
+        self, action: Callable[[], None] | None
+    ) -> Callable[[dict[str, Any], Sequence[memoryview]], None]:
+        """Takes the options that a message names, and then acts."""
+
+        def answer(message: dict[str, Any], _: Sequence[memoryview]) -> None:
+            for name in _OPTIONS:
+                if name in message:
+                    setattr(self, name, message[name])
+            if action is not None:
+                action()
+
+        return answer
+
+    def _state(self) -> dict[str, Any]:
+        wanted, size = self._wanted, self.size
+        is_asking = bool(wanted.refs) and size is None
+        return {
+            "selection": {
+                "words": wanted.words,
+                "lines": wanted.lines,
+                "more": wanted.more,
+                "unclear": self._unclear,
+                "has_archive": self.archive is not None,
+                "size": size_in_words(size) if size is not None and wanted.refs else "",
+                "is_asking": is_asking,
+            },
+            "options": {name: getattr(self, name) for name in _OPTIONS},
+            "targets": {target: self._target_state(target) for target in TARGETS},
+            "place": self._room.place,
+            "layouts": LAYOUTS,
+            "code": self.code,
+            "last": self._last_state(),
+        }
+
+    def _target_state(self, target: Target) -> dict[str, Any]:
+        """Whether a target can be chosen, what it takes, and whether it is too large."""
+        wanted, size = self._wanted, self.size or Size()
+        needs = needed(target, size, wanted.modalities) if wanted.refs else None
+        needs = None if target == "volume" and self.lazy else needs
+        return {
+            "can": target != "volume" or not wanted.refs or self._can_be_volume,
+            "room": room_in_words(target, needs, self._room),
+            "warning": too_large(target, needs, self._room),
+        }
+
+    def _last_state(self) -> dict[str, Any] | None:
+        """The fetch that was made last, and the ways on from it."""
+        fetch = self._fetch
+        if fetch is None or self.busy:
+            return None
+        failed = fetch.failed if isinstance(fetch, FolderFetch) else None
+        rows = [] if failed is None else failed.head(MOST_FAILED).to_dict("records")
+        is_refused = isinstance(fetch, VolumeFetch) and isinstance(fetch.fault, GeometryError)
+        return {
+            "of": self._fetched.words,
+            "target": fetch.target,
+            "done": fetch.done,
+            "notes": fetch.notes,
+            "can_resume": fetch.can_go_on,
+            "can_retry": bool(rows) and fetch.fault is None,
+            "can_relax": is_refused,
+            "failed": [{"name": _name(row), "reason": str(row["Reason"])} for row in rows],
+            "failed_count": 0 if failed is None else len(failed),
+        }
+
+    @property
+    def code(self) -> str:
+        """The Python that makes the fetch that is chosen; empty where there is none."""
+        archive, wanted = self.archive, self._wanted
+        if archive is None or not wanted.refs:
+            return ""
+        fetch: Fetch
+        if self.target == "volume":
+            if not wanted.is_one_series:
+                return ""
+            fetch = VolumeFetch(archive, wanted, strict=self.strict, lazy=self.lazy)
+        elif self.target == "datasets":
+            fetch = DatasetsFetch(archive, wanted)
+        else:
+            fetch = FolderFetch(
+                archive, wanted, self.folder, layout=self.layout, verify=self.verify
+            )
+        return f"import dicomnb as dn\n\n{fetch.code}"
+
+
+def _name(row: dict[Any, Any]) -> str:
+    """By what a row of a download is told apart."""
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+        if isinstance(row[keyword], str):
+            return f"{keyword} {row[keyword]}"
+    return ""

@@ -1,0 +1,173 @@
+"""`Wanted`: what is selected, in words and as Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pydicom.dataset import Dataset
+
+from dicomnb.refs import PLURAL, Ref, refs_of
+from dicomnb.transfer.planning import related_instances
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Wanted", "counted", "in_bytes", "python_of", "wanted_of"]
+
+MOST_LINES = 4
+MOST_REFS = 50
+"""Refs that are written out in code."""
+_LOOKED_AT = 2000
+"""Rows that are looked at for words."""
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_DESCRIPTIONS = ("SeriesDescription", "StudyDescription")
+_MODALITIES = ("Modality", "ModalitiesInStudy")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is selected.
+
+    Attributes:
+        refs: what is meant, all of one level.
+        told: how many instances that is, where the rows say it.
+        words: ``"3 series of 2 studies"``.
+        lines: whose and what these are, a few; names of patients may stand here.
+        more: how many such lines there would be besides.
+        modalities: as far as the rows tell.
+    """
+
+    refs: tuple[Ref, ...] = ()
+    told: int | None = None
+    words: str = ""
+    lines: tuple[str, ...] = ()
+    more: int = 0
+    modalities: tuple[str, ...] = ()
+
+    @property
+    def is_one_series(self) -> bool:
+        """Whether all of it lies in one series, and is no more than that."""
+        return bool(self.refs) and self.refs[0].series is not None and len(self._series) == 1
+
+    @property
+    def _series(self) -> set[Ref]:
+        return {ref.at("series") for ref in self.refs}
+
+
+def wanted_of(what: Any, *, base: str) -> Wanted:
+    """What ``what`` means, and what it tells of itself.
+
+    Raises:
+        RefError: it does not say what is meant.
+    """
+    if what is None or (hasattr(what, "__len__") and len(what) == 0):
+        return Wanted()
+    refs = refs_of(what, base=base)
+    if not refs:
+        return Wanted()
+    rows = list(_rows(what))
+    lines = list(dict.fromkeys(line for row in rows if (line := _line(row))))
+    modalities = dict.fromkeys(one for row in rows for one in _values(row, _MODALITIES))
+    return Wanted(
+        refs=tuple(refs),
+        told=related_instances(what, refs),
+        words=_words(refs),
+        lines=tuple(lines[:MOST_LINES]),
+        more=max(len(lines) - MOST_LINES, 0),
+        modalities=tuple(modalities),
+    )
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """``"1 study"``, ``"1,200 studies"``."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def in_bytes(size: float) -> str:
+    """So many bytes as a person reads it: ``"158 MB"``."""
+    unit = 0
+    while size >= 999.5 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    if not unit:
+        return f"{size:.0f} {_UNITS[unit]}"
+    return f"{size:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f} {_UNITS[unit]}"
+
+
+def python_of(refs: Sequence[Ref]) -> str:
+    """Python that means ``refs``; of many, ``panel.what``."""
+    made = [f"dn.Ref({', '.join(map(repr, _uids(ref)))})".replace("'", '"') for ref in refs]
+    if len(made) == 1:
+        return made[0]
+    if len(made) > MOST_REFS:
+        return "panel.what"
+    return "[\n" + "".join(f"    {one},\n" for one in made) + "]"
+
+
+def _uids(ref: Ref) -> list[str]:
+    return [uid for uid in (ref.study, ref.series, ref.instance) if uid is not None]
+
+
+def _words(refs: Sequence[Ref]) -> str:
+    level = refs[0].level
+    words = counted(len(refs), level, PLURAL[level])
+    if level == "series":
+        studies = len({ref.study for ref in refs})
+        words += f" of {counted(studies, 'study', 'studies')}" if len(refs) > 1 else ""
+    elif level == "instance":
+        words += f" of {counted(len({ref.series for ref in refs}), 'series', 'series')}"
+    return words
+
+
+def _rows(what: Any) -> Iterator[Mapping[Any, Any]]:
+    """The rows that tell something of what is meant; not all of very many."""
+    if isinstance(what, pd.DataFrame):
+        wanted = ["PatientName", "PatientID", "StudyDate", *_MODALITIES, *_DESCRIPTIONS]
+        names = [name for name in wanted if name in what.columns]
+        some = what[names].head(_LOOKED_AT)
+        yield from some.to_dict("records")
+    elif isinstance(what, pd.Series | Mapping):
+        yield what  # type: ignore[misc]
+    elif isinstance(what, Dataset):
+        yield {
+            name: what.get(name)
+            for name in ("PatientName", "PatientID", "StudyDate", *_MODALITIES, *_DESCRIPTIONS)
+        }
+    elif isinstance(what, list | tuple):
+        for one in what[:_LOOKED_AT]:
+            yield from _rows(one)
+
+
+def _line(row: Mapping[Any, Any]) -> str:
+    """Whose and what a row is."""
+    name, number = _text(row.get("PatientName")), _text(row.get("PatientID"))
+    patient = f"{name} ({number})" if name and number else name or number
+    parts = [patient, _date(row.get("StudyDate")), ", ".join(_values(row, _MODALITIES))]
+    parts += [next(iter(_values(row, _DESCRIPTIONS)), "")]
+    return " · ".join(part for part in parts if part)
+
+
+def _values(row: Mapping[Any, Any], names: Sequence[str]) -> list[str]:
+    """The texts of the first of these attributes that the row has."""
+    for name in names:
+        value = row.get(name)
+        several = value if isinstance(value, list | tuple) else [value]
+        found = [text for one in several if (text := _text(one))]
+        if found:
+            return found
+    return []
+
+
+def _date(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    text = _text(value)
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdigit() else text
+
+
+def _text(value: Any) -> str:
+    if value is None or value is pd.NA or value is pd.NaT or isinstance(value, float):
+        return ""
+    return str(value).strip()
