@@ -17,7 +17,7 @@ from dicomnb.transfer.download import DOWNLOAD_COLUMNS
 from dicomnb.transfer.layout import DEFAULT_LAYOUT
 from dicomnb.transfer.planning import listed
 from dicomnb.transfer.stacking import Stacking
-from dicomnb.widgets.wanted import counted, in_bytes, python_of
+from dicomnb.widgets.wanted import counted, in_bytes, python_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,7 @@ class VolumeFetch:
 
     Attributes:
         volume: what was made, or None.
+        is_strict: whether it must be a regular stack.
     """
 
     target: Target = "volume"
@@ -97,7 +98,7 @@ class VolumeFetch:
         self.volume: Volume | None = None
         self._archive = archive
         self._refs = list(wanted.refs)
-        self._strict = strict
+        self.is_strict = strict
         self._lazy = lazy
         self._stacking = Stacking(
             archive.source,
@@ -111,20 +112,22 @@ class VolumeFetch:
     def run(self, tell: Tell, cancel: Cancel) -> None:
         """Fetch what is missing, and make the volume."""
         if self._lazy:
-            self.volume = self._archive.volume(self._refs, strict=self._strict, lazy=True)
+            self.volume = self._archive.volume(self._refs, strict=self.is_strict, lazy=True)
             return
         self._stacking.fetch(tell, cancel=cancel)
         self.volume = self._stacking.finish()
 
     def relax(self) -> None:
         """Make the best of what is no regular stack, out of what came already."""
-        self._strict = False
+        self.is_strict = False
         self._stacking.relax()
 
     @property
     def code(self) -> str:
         """The call that makes the same volume."""
-        options = ("" if self._strict else ", strict=False") + (", lazy=True" if self._lazy else "")
+        options = ("" if self.is_strict else ", strict=False") + (
+            ", lazy=True" if self._lazy else ""
+        )
         return f"volume = archive.volume({python_of(self._refs)}{options})"
 
     @property
@@ -139,6 +142,11 @@ class VolumeFetch:
     def notes(self) -> list[str]:
         """What was set apart or is wrong."""
         return [] if self.volume is None else list(self.volume.report)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether all came, or enough, to see that it makes no such volume."""
+        return isinstance(self.fault, GeometryError)
 
     @property
     def can_go_on(self) -> bool:
@@ -278,14 +286,16 @@ class FolderFetch:
     @property
     def code(self) -> str:
         """The call that makes the same download."""
-        options = "" if self._layout == DEFAULT_LAYOUT else f", layout={self._layout!r}"
+        options = "" if self._layout == DEFAULT_LAYOUT else f", layout={quoted(self._layout)}"
         options += ", verify=True" if self._verify else ""
-        return f"outcome = archive.download({python_of(self._refs)}, {str(self.folder)!r}{options})"
+        place = quoted(str(self.folder))
+        return f"outcome = archive.download({python_of(self._refs)}, {place}{options})"
 
     @property
-    def failed(self) -> pd.DataFrame | None:
+    def failed(self) -> pd.DataFrame:
         """The rows that failed."""
-        return None if self.table is None else self.table[self.table["Outcome"] == "failed"]
+        table = pd.DataFrame(columns=list(DOWNLOAD_COLUMNS)) if self.table is None else self.table
+        return table[table["Outcome"] == "failed"]
 
     @property
     def done(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from dicomnb.errors import Cancelled, DicomnbError, GeometryError
+from dicomnb.errors import Cancelled, DicomnbError, heard
 from dicomnb.pool import Cancel
 from dicomnb.transfer.layout import DEFAULT_LAYOUT, Layout
 from dicomnb.transfer.sizes import Size, size_of
@@ -38,8 +38,10 @@ LAYOUTS = (
 )
 MOST_FAILED = 200
 """Failed instances that are listed in the page; `RetrievePanel.outcome` has all."""
-_NO_IMAGES = frozenset({"SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "AU", "ECG", "DOC"})
-_OPTIONS = ("target", "folder", "layout", "verify", "strict", "lazy")
+_NO_VOLUME = frozenset(
+    {"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "AU", "ECG", "DOC"}
+)
+_OPTIONS = ("target", "folder", "file_layout", "verify", "strict", "lazy")
 _FEW = 50
 """Up to so many instances go into memory unasked, rather than into a folder."""
 
@@ -63,7 +65,8 @@ class RetrievePanel(Panel):
         archive: may be set.
         target: ``"volume"``, ``"datasets"`` or ``"folder"``. Chosen by what is selected until
             it is set: a volume for one series of images, data sets for little else.
-        folder, layout, verify: of a download; see `Archive.download`.
+        folder, file_layout, verify: of a download; see `Archive.download`, whose ``layout`` the
+            second is.
         strict, lazy: of a volume; see `Archive.volume`.
         size: what is known of the size of ``what``, a `dicomnb.transfer.sizes.Size`, or None.
         volume: the last volume that was fetched, or None.
@@ -86,7 +89,7 @@ class RetrievePanel(Panel):
     archive = Held()
     target = traitlets.Enum(TARGETS, "folder")
     folder = traitlets.Unicode(FOLDER)
-    layout = traitlets.Unicode(DEFAULT_LAYOUT)
+    file_layout = traitlets.Unicode(DEFAULT_LAYOUT)
     verify = traitlets.Bool(False)
     strict = traitlets.Bool(True)
     lazy = traitlets.Bool(False)
@@ -105,9 +108,9 @@ class RetrievePanel(Panel):
         self._unclear = ""
         self._room = Room()
         self._is_chosen = False
-        self._choosing = False
         self._fetch: Fetch | None = None
         self._fetched = Wanted()
+        self._heard: list[str] = []
         self._measured = Cancel()
         super().__init__(folder=FOLDER if folder is None else str(folder))
         self._measuring = Background("dicomnb-sizes", self._failed)
@@ -140,11 +143,19 @@ class RetrievePanel(Panel):
             suits: Target = "volume"
         else:
             suits = "datasets" if count is not None and 0 < count <= _FEW else "folder"
-        self._choosing = True
-        try:
-            self.target = suits
-        finally:
-            self._choosing = False
+        self._suit(suits)
+
+    def _suit(self, target: Target) -> None:
+        """Set the target without that a person chose it."""
+        was = self._is_chosen
+        self.target = target
+        self._is_chosen = was
+
+    @traitlets.validate("target")
+    def _target_chosen(self, proposal: Any) -> Any:
+        """Whoever sets the target, be it to what it is already, chose it."""
+        self._is_chosen = True
+        return proposal["value"]
 
     @property
     def _can_be_volume(self) -> bool:
@@ -152,12 +163,10 @@ class RetrievePanel(Panel):
         modalities = set(size.modalities or self._wanted.modalities)
         has_images = self.size is None or size.pixel_bytes is None or size.slices > 0
         is_grey = size.samples_per_pixel == 1
-        named = bool(modalities) and modalities <= _NO_IMAGES
+        named = bool(modalities) and modalities <= _NO_VOLUME
         return self._wanted.is_one_series and has_images and is_grey and not named
 
     def _optioned(self, change: Any) -> None:
-        if change["name"] == "target" and not self._choosing:
-            self._is_chosen = True
         if change["name"] == "folder":
             self._measure(sizes=False)
         self._tell_state()
@@ -180,13 +189,14 @@ class RetrievePanel(Panel):
             if not asks:
                 return
             try:
-                size = size_of(
-                    archive.source,
-                    wanted.refs,
-                    told=wanted.told,
-                    workers=archive.options.workers,
-                    cancel=cancel,
-                )
+                with heard():  # whoever searched has been warned of this source already
+                    size = size_of(
+                        archive.source,
+                        wanted.refs,
+                        told=wanted.told,
+                        workers=archive.options.workers,
+                        cancel=cancel,
+                    )
             except (DicomnbError, OSError) as error:
                 self._measuring.tell(lambda error=error: self._take_size(wanted, error))  # type: ignore[misc]
             else:
@@ -223,6 +233,11 @@ class RetrievePanel(Panel):
             self._fetched = self._wanted
             self._run(made)
 
+    def _fetch_datasets(self) -> None:
+        """Fetch what made no volume as data sets; the next selection may be a volume again."""
+        self._suit("datasets")
+        self.fetch()
+
     def resume(self) -> None:
         """Go on with a fetch that was stopped."""
         if self._fetch is None or not self._fetch.can_go_on:
@@ -233,7 +248,7 @@ class RetrievePanel(Panel):
     def retry(self) -> None:
         """Ask once more for what failed in a download."""
         fetch = self._fetch
-        if not isinstance(fetch, FolderFetch) or fetch.failed is None or fetch.failed.empty:
+        if not isinstance(fetch, FolderFetch) or fetch.failed.empty:
             self._say("warning", "There is nothing to try again: nothing failed.")
         elif not self._is_busy():
             fetch.retry()
@@ -242,8 +257,10 @@ class RetrievePanel(Panel):
     def relax(self) -> None:
         """Make the best volume there is of slices that are no regular stack."""
         fetch = self._fetch
-        if not isinstance(fetch, VolumeFetch) or not isinstance(fetch.fault, GeometryError):
+        if not isinstance(fetch, VolumeFetch) or not fetch.is_refused:
             self._say("warning", "There is no volume that was refused.")
+        elif not fetch.is_strict:
+            self._say("warning", "This is the best there is. Fetch it as data sets instead.")
         elif not self._is_busy():
             fetch.relax()
             self._run(fetch)
@@ -271,11 +288,13 @@ class RetrievePanel(Panel):
         if not self.folder.strip():
             self._say("error", "Say into which folder.")
             return None
-        Layout(self.layout)
-        return FolderFetch(archive, wanted, self.folder, layout=self.layout, verify=self.verify)
+        Layout(self.file_layout)
+        return FolderFetch(
+            archive, wanted, self.folder, layout=self.file_layout, verify=self.verify
+        )
 
     def _run(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+        self._fetch, self._heard = fetch, []
         fetch.fault = None
 
         def work(cancel: Cancel) -> None:
@@ -301,11 +320,15 @@ class RetrievePanel(Panel):
         elif isinstance(fetch, FolderFetch) and fetch.table is not None:
             self.outcome = fetch.table
         if fetch.fault is None:
-            has_failed = isinstance(fetch, FolderFetch) and len(fetch.failed or ()) > 0
-            self._say("warning" if has_failed or fetch.notes else "done", fetch.done)
+            has_failed = isinstance(fetch, FolderFetch) and not fetch.failed.empty
+            is_odd = has_failed or bool(fetch.notes or self._heard)
+            self._say("warning" if is_odd else "done", fetch.done)
         elif isinstance(fetch.fault, Cancelled):
             kept = f" {fetch.done}" if fetch.done else " Nothing had come yet."
             self._say("info", f"Cancelled.{kept}")
+
+    def _warned(self, warnings: list[str]) -> None:
+        self._heard = warnings
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, OSError) and not isinstance(error, DicomnbError) and error.strerror:
@@ -334,6 +357,7 @@ class RetrievePanel(Panel):
         actions = {
             "choose": None,
             "fetch": self.fetch,
+            "datasets_instead": self._fetch_datasets,
             "resume": self.resume,
             "retry": self.retry,
             "relax": self.relax,
@@ -393,15 +417,16 @@ class RetrievePanel(Panel):
             return None
         failed = fetch.failed if isinstance(fetch, FolderFetch) else None
         rows = [] if failed is None else failed.head(MOST_FAILED).to_dict("records")
-        is_refused = isinstance(fetch, VolumeFetch) and isinstance(fetch.fault, GeometryError)
+        refused = fetch if isinstance(fetch, VolumeFetch) and fetch.is_refused else None
         return {
-            "of": self._fetched.words,
+            "of": "" if self._fetched is self._wanted else self._fetched.words,
             "target": fetch.target,
             "done": fetch.done,
-            "notes": fetch.notes,
+            "notes": [*fetch.notes, *self._heard],
             "can_resume": fetch.can_go_on,
             "can_retry": bool(rows) and fetch.fault is None,
-            "can_relax": is_refused,
+            "can_relax": refused is not None and refused.is_strict,
+            "can_be_datasets": refused is not None,
             "failed": [{"name": _name(row), "reason": str(row["Reason"])} for row in rows],
             "failed_count": 0 if failed is None else len(failed),
         }
@@ -421,7 +446,7 @@ class RetrievePanel(Panel):
             fetch = DatasetsFetch(archive, wanted)
         else:
             fetch = FolderFetch(
-                archive, wanted, self.folder, layout=self.layout, verify=self.verify
+                archive, wanted, self.folder, layout=self.file_layout, verify=self.verify
             )
         return f"import dicomnb as dn\n\n{fetch.code}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from dicomnb.transfer.planning import related_instances
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Wanted", "counted", "in_bytes", "python_of", "wanted_of"]
+__all__ = ["Wanted", "counted", "in_bytes", "python_of", "quoted", "wanted_of"]
 
 MOST_LINES = 4
 MOST_REFS = 50
@@ -98,12 +99,17 @@ def in_bytes(size: float) -> str:
 
 def python_of(refs: Sequence[Ref]) -> str:
     """Python that means ``refs``; of many, ``panel.what``."""
-    made = [f"dn.Ref({', '.join(map(repr, _uids(ref)))})".replace("'", '"') for ref in refs]
+    made = [f"dn.Ref({', '.join(map(quoted, _uids(ref)))})" for ref in refs]
     if len(made) == 1:
         return made[0]
     if len(made) > MOST_REFS:
         return "panel.what"
     return "[\n" + "".join(f"    {one},\n" for one in made) + "]"
+
+
+def quoted(text: str) -> str:
+    """Text as Python writes it, in double quotes."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _uids(ref: Ref) -> list[str]:

@@ -17,7 +17,9 @@ function checkbox(label, onchange) {
 
 class RetrieveView extends Panel {
   build() {
-    this.body.append(this.selection(), this.targets(), this.options(), this.actions(), this.results(), this.python());
+    // What is being done and what was said stand right below the buttons.
+    this.body.append(
+      this.selection(), this.targets(), this.options(), this.actions(), this.work, this.saying, this.results(), this.python());
   }
 
   selection() {
@@ -48,7 +50,7 @@ class RetrieveView extends Panel {
     this.layouts = element("datalist", { id: fresh("layouts") });
     this.layout = element("input", { type: "text", spellcheck: "false", autocomplete: "off", list: this.layouts.id });
     choose("folder", this.folder, (input) => input.value);
-    choose("layout", this.layout, (input) => input.value);
+    choose("file_layout", this.layout, (input) => input.value);
     this.verify = checkbox("Read files again that are there already", () => this.ask("choose", { verify: this.verify.box.checked }));
     this.gaps = checkbox("Allow gaps and stray slices", () => this.ask("choose", { strict: !this.gaps.box.checked }));
     this.lazy = checkbox("Fetch slices only as they are looked at", () => this.ask("choose", { lazy: this.lazy.box.checked }));
@@ -65,20 +67,19 @@ class RetrieveView extends Panel {
     this.go = action("Fetch", () => this.ask("fetch", this.chosenOptions()), { class: "dicomnb-action dicomnb-main" });
     this.resume = action("Resume", () => this.ask("resume"));
     this.retry = action("Retry failed", () => this.ask("retry"));
-    this.relax = action("Make the best of it", () => this.ask("relax"), { title: "strict=False: of the slices as they are" });
-    this.instead = action("Fetch as data sets", () => this.ask("fetch", { target: "datasets" }));
-    return element("div", {}, this.warning, element("div", { class: "dicomnb-row" }, this.go, this.resume, this.retry, this.relax, this.instead));
+    this.relax = action("Accept as it is (strict=False)", () => this.ask("relax"));
+    this.instead = action("Fetch as data sets", () => this.ask("datasets_instead"));
+    const row = element("div", { class: "dicomnb-row" }, this.go, this.resume, this.retry, this.relax, this.instead);
+    return element("div", { class: "dicomnb-options" }, this.warning, row);
   }
 
   results() {
     this.done = element("div", { class: "dicomnb-of" });
     this.notes = element("ul", { class: "dicomnb-notes" });
-    this.failedRows = element("tbody", {});
+    this.failedRows = element("ul", { class: "dicomnb-failed" });
     this.failedWords = element("summary", {});
-    const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Instance"), element("th", { scope: "col" }, "Reason")));
-    const table = element("table", { class: "dicomnb-table" }, head, this.failedRows);
     this.failed = element("details", { hidden: true }, this.failedWords,
-      element("div", { class: "dicomnb-scrolled", tabindex: "0", role: "region", "aria-label": "What failed" }, table));
+      element("div", { class: "dicomnb-scrolled", tabindex: "0", role: "region", "aria-label": "What failed" }, this.failedRows));
     this.last = element("section", { class: "dicomnb-last", "aria-label": "The last fetch", hidden: true }, this.done, this.notes, this.failed);
     return this.last;
   }
@@ -92,9 +93,8 @@ class RetrieveView extends Panel {
 
   // What is in the fields, also of one that is being typed in.
   chosenOptions() {
-    const [target] = [...this.radios].find(([, { radio }]) => radio.checked) || ["folder"];
     return {
-      target, folder: this.folder.value, layout: this.layout.value, verify: this.verify.box.checked,
+      folder: this.folder.value, file_layout: this.layout.value, verify: this.verify.box.checked,
       strict: !this.gaps.box.checked, lazy: this.lazy.box.checked,
     };
   }
@@ -136,7 +136,7 @@ class RetrieveView extends Panel {
     this.size.hidden = !this.size.textContent;
   }
 
-  showOptions({ target, folder, layout, verify, strict, lazy }, targets, place, layouts) {
+  showOptions({ target, folder, file_layout, verify, strict, lazy }, targets, place, layouts) {
     for (const [name, { radio, room, line }] of this.radios) {
       radio.checked = name === target;
       radio.disabled = !targets[name].can;
@@ -146,7 +146,7 @@ class RetrieveView extends Panel {
     // What a person is typing is not written over.
     const active = this.root.getRootNode().activeElement;
     if (active !== this.folder) this.folder.value = folder;
-    if (active !== this.layout) this.layout.value = layout;
+    if (active !== this.layout) this.layout.value = file_layout;
     this.where.lastChild.textContent = place;
     this.layouts.replaceChildren(...layouts.map((one) => element("option", { value: one })));
     this.verify.box.checked = verify;
@@ -164,16 +164,19 @@ class RetrieveView extends Panel {
     this.last.hidden = !last || !(last.notes.length || last.failed_count);
     this.resume.hidden = !last?.can_resume;
     this.retry.hidden = !last?.can_retry;
-    this.relax.hidden = this.instead.hidden = !last?.can_relax;
+    this.relax.hidden = !last?.can_relax;
+    this.instead.hidden = !last?.can_be_datasets;
     if (!last) return;
-    this.done.textContent = last.of;
+    this.done.textContent = last.of ? `Of what was fetched before, ${last.of}:` : "";
+    this.done.hidden = !last.of;
+    this.resume.textContent = last.of ? `Resume ${last.of}` : "Resume";
     this.notes.hidden = last.notes.length === 0;
     this.notes.replaceChildren(...last.notes.map((note) => element("li", {}, note)));
     this.failed.hidden = last.failed_count === 0;
     const beyond = last.failed_count - last.failed.length;
     this.failedWords.textContent = `${last.failed_count.toLocaleString("en")} failed${beyond ? `, the first ${last.failed.length} of them` : ""}`;
     this.failedRows.replaceChildren(...last.failed.map(({ name, reason }) =>
-      element("tr", {}, element("td", { class: "dicomnb-uid" }, name), element("td", {}, reason))));
+      element("li", {}, element("span", { class: "dicomnb-uid" }, name), element("span", {}, reason))));
     this.failed.open = this.failed.open || last.failed_count <= 5;
   }
 
