@@ -13,9 +13,8 @@ from dicomnb.transfer.layout import DEFAULT_LAYOUT, Layout
 from dicomnb.transfer.sizes import Size, size_of
 from dicomnb.widgets.background import Background
 from dicomnb.widgets.fetches import TARGETS, DatasetsFetch, FolderFetch, VolumeFetch
-from dicomnb.widgets.held import Held
 from dicomnb.widgets.javascript import module, style
-from dicomnb.widgets.panel import Panel
+from dicomnb.widgets.panel import Held, Panel
 from dicomnb.widgets.sizes import Room, needed, room_for, room_in_words, size_in_words, too_large
 from dicomnb.widgets.wanted import Wanted, wanted_of
 
