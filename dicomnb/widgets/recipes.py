@@ -150,13 +150,18 @@ def _where(within: pd.DataFrame, before: Found, dicomnb: str) -> tuple[str, bool
     """The rows that were searched in, as an expression, and whether it needs no search before."""
     level = before.search.level
     name, uid = PLURAL[level], UID_KEYWORDS[level]
-    if len(within) == len(before.table) > 1:
-        return name, False
     chosen, every = list(within[uid]), list(before.table[uid])
-    if len(chosen) <= _FEW or len(set(every)) < len(every):
+    if chosen == every and len(chosen) > 1:
+        return name, False
+    # By their UIDs rows can be picked only in the table's order, and where these tell them apart.
+    wanted = set(chosen)
+    can_be_picked = (
+        len(set(every)) == len(every) and [one for one in every if one in wanted] == chosen
+    )
+    if len(chosen) <= _FEW or not can_be_picked:
         refs = [_ref(ref, dicomnb) for ref in refs_of(within)]
         return (refs[0] if len(refs) == 1 else _listed(refs)), True
-    left_out = [one for one in every if one not in set(chosen)]
+    left_out = [one for one in every if one not in wanted]
     sign, few = ("", chosen) if len(chosen) <= len(left_out) else ("~", left_out)
     return f"{name}[{sign}{name}[{_literal(uid)}].isin({_listed(list(map(_literal, few)))})]", False
 

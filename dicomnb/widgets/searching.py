@@ -253,7 +253,8 @@ class SearchPanel(Stepping):
         columns = {}
         if step.found is not None:
             level = step.found.search.level
-            columns = columns_of(table, level, is_within=step.within is not None)
+            is_one = step.within is not None and len(step.within) == 1
+            columns = columns_of(table, level, is_within=is_one)
         self._grid.show(table, columns=columns, keep=keep)
         if step.feed is not None:
             self._grid.feed.like(step.feed)

@@ -191,8 +191,8 @@ def columns_of(table: pd.DataFrame, level: Level, *, is_within: bool) -> dict[st
     """The columns in the order in which people look at them, with short headings.
 
     Args:
-        is_within: whether the rows lie in things looked at before, so that whose they are is
-            known.
+        is_within: whether all rows lie in one thing looked at before, so that whose they are
+            is known.
     """
     first = dict(_FIRST[level])
     if not is_within:

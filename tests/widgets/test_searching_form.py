@@ -222,6 +222,16 @@ def test_the_rows_of_a_chain_are_those_that_were_chosen(rows: int) -> None:
     assert refs_of(asked[0]) == refs_of(chosen)
 
 
+def test_rows_of_elsewhere_or_in_another_order_are_named_one_by_one() -> None:
+    everything = table(12)
+    backwards = everything.iloc[::-1]
+    assert chain(everything, backwards).count("dn.Ref") == 12
+    elsewhere = everything.assign(StudyInstanceUID="9." + everything["StudyInstanceUID"])
+    assert chain(everything, elsewhere).count("dn.Ref") == 12
+    twice = pd.concat([everything, everything.iloc[:1]], ignore_index=True)
+    assert chain(twice, twice.iloc[:10]).count("dn.Ref") == 10
+
+
 def test_code_without_a_name_for_the_package_imports_it() -> None:
     rows = table(3)
     first = Found(Search("study"), rows)

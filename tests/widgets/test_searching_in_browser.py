@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import dicomnb as dn
 from dicomnb.widgets import SearchPanel
 from dicomnb.widgets.recipes import Found, Search
 from tests.conftest import screenshots
-from tests.widgets.conftest import NASTY, Bridge
+from tests.widgets.conftest import FAKE_MODEL, NASTY, Bridge
 
 DARK = """:root { color-scheme: dark; --jp-layout-color1: #111; --jp-layout-color2: #424242;
 --jp-ui-font-color1: #fff; --jp-ui-font-color2: #ffffffb3; --jp-border-color1: #616161;
@@ -273,6 +274,15 @@ def test_the_code_is_copied_or_can_be(
     expect(page.get_by_text("Copied to the clipboard.")).to_be_visible()
     assert page.evaluate("() => window.copied") == [["copy", panel.code]]
     expect(area).to_be_hidden()
+
+
+def test_without_a_kernel_it_shows_what_was_kept(page: Page, nasty: dn.Archive) -> None:
+    panel = SearchPanel(nasty, keep=True).search().wait()
+    state = {"kept": json.loads(json.dumps(panel.kept))}
+    page.evaluate(FAKE_MODEL, {"esm": panel._esm, "css": panel._css, "state": state})
+    expect(page.get_by_text("Kept with the notebook: 1 of 1 row.")).to_be_visible()
+    expect(page.get_by_role("cell", name=NASTY, exact=True)).to_be_visible()
+    assert page.title() == ""
 
 
 @pytest.mark.parametrize("width", [360, 700, 1200])

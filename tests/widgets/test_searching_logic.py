@@ -75,7 +75,15 @@ def orthanc_archive(
         yield archive
 
 
-@pytest.fixture(params=["folder", "served", "orthanc_archive"])
+@pytest.fixture(scope="module")
+def google_archive(demo_folder: Path) -> Iterator[dn.Archive]:
+    """The same folder behind what behaves as Google's: no wildcards, few attributes."""
+    server = dn.serve(demo_folder, flavour="google")
+    with server as url:
+        yield dn.connect(url, auth=dn.Bearer(server.token))
+
+
+@pytest.fixture(params=["folder", "served", "google_archive", "orthanc_archive"])
 def archive(request: pytest.FixtureRequest) -> dn.Archive:
     found: dn.Archive = request.getfixturevalue(request.param)
     return found
@@ -338,6 +346,34 @@ def test_warnings_and_what_is_odd_are_told_beside_the_rows(folder: dn.Archive) -
     assert any("odd value" in note for note in view.last("state")["notes"])
     view.ask("search", **view.form(PatientName="zhang"))
     assert view.last("state")["notes"] == []
+
+
+def test_tables_are_handed_on_to_who_is_linked(folder: dn.Archive) -> None:
+    class Next(traitlets.HasTraits):
+        what = traitlets.Any()
+
+    panel, follower = SearchPanel(folder), Next()
+    traitlets.dlink((panel, "selected"), (follower, "what"))
+    panel.search(PatientName="Zhang*").wait()
+    panel.selected = panel.results.iloc[[1, 2]]
+    assert_frame_equal(follower.what, panel.results.iloc[[1, 2]])
+
+
+def test_a_view_that_comes_later_is_told_everything(folder: dn.Archive) -> None:
+    panel = SearchPanel(folder, PatientName="Zhang*")
+    panel.search().wait()
+    panel.selected = panel.results.head(2)
+    panel.wait()
+    view = Hearing(panel)
+    view.ask("pictures")
+    view.ask("hello")
+    view.ask("grid-facts")
+    state = view.last("state")
+    assert (state["fields"][0]["text"], state["found"]["count"]) == ("Zhang*", 4)
+    assert view.last("grid-facts")["selected"] == 2
+    assert len([told for told, _ in view.told if told["kind"] == "picture"]) == 2
+    view.ask("typed", **view.form(PatientName="lee"))
+    assert view.last("state")["by"] == "view"
 
 
 # -- cancelling and failing ----------------------------------------------------------------------
