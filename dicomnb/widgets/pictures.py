@@ -9,7 +9,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dicomnb.errors import DicomnbError, RefError, heard
+from dicomnb.errors import Cancelled, DicomnbError, RefError, heard
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.refs import refs_of
 from dicomnb.widgets.background import Background
@@ -46,16 +46,18 @@ class Pictures:
     Args:
         send: sends a custom message with buffers.
         tell: calls a function on the kernel's loop.
+        failed: is told of an error that costs more than one picture.
     """
 
     def __init__(
         self,
         send: Callable[[dict[str, Any], Sequence[bytes]], None],
         tell: Callable[[Callable[[], None]], None],
+        failed: Callable[[BaseException], None],
     ) -> None:
         self._send = send
         self._tell = tell
-        self._background = Background("dicomnb-thumbnails", lambda error: None)
+        self._background = Background("dicomnb-thumbnails", failed)
         self._turns = itertools.count(1)
         self._turn = 0
         self._cancel: Cancel | None = None
@@ -144,9 +146,12 @@ def _drawn(archive: Archive, ref: Ref, cancel: Cancel) -> Picture:
     buffer = io.BytesIO()
     try:
         archive.thumbnail(ref, size=SIZE, cancel=cancel).save(buffer, format="PNG")
-    except (DicomnbError, OSError, ValueError) as error:
-        cancel.check()
-        return None, str(error).partition("\n")[0] or type(error).__name__
+    except Cancelled:
+        raise
+    except DicomnbError as error:
+        return None, str(error).partition("\n")[0]
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
+        return None, f"{type(error).__name__}: {error}".partition("\n")[0]
     return buffer.getvalue(), ""
 
 

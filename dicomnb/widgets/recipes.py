@@ -111,6 +111,11 @@ class Found:
     within: pd.DataFrame | None = None
 
     @property
+    def level(self) -> Level:
+        """What the rows are."""
+        return self.search.level
+
+    @property
     def is_cut(self) -> bool:
         """Whether there may be more, for the limit."""
         return self.search.limit is not None and len(self.table) >= self.search.limit

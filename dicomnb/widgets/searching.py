@@ -100,9 +100,12 @@ class SearchPanel(Stepping):
         self._matched: Mapping[Level, frozenset[str]] | None = None
         self._matches_fuzzily = True
         self._heard: tuple[str, ...] = ()
+        self._assigned: Level = level
         super().__init__(first, archive=archive, limit=limit)
         self._pictures = Pictures(
-            lambda message, buffers: self.send(message, list(buffers)), self._background.tell
+            lambda message, buffers: self.send(message, list(buffers)),
+            self._background.tell,
+            self._failed,
         )
         self._forming = Forming(
             lambda message: self.send(message),
@@ -277,6 +280,7 @@ class SearchPanel(Stepping):
         chain: list[Found | Search] = [one.found for one in self._trail if one.found is not None]
         if not chain:
             chain = [self._step.search(self.limit)]
+        self._assigned = chain[-1].level
         self.set_trait("code", notebook_python(chain, self.archive))
 
     def _open(self, row: pd.Series) -> None:
@@ -372,6 +376,7 @@ class SearchPanel(Stepping):
             "fuzzy_here": self._matches_fuzzily,
             "limit": self.limit,
             "code": self.code,
+            "name": PLURAL[self._assigned],
         }
 
     # -- where there is no browser, or no kernel -------------------------------------------------

@@ -86,6 +86,14 @@ class Stepping(Panel):
                 raise traitlets.TraitError(error.message) from error
         return dict(proposal["value"])
 
+    @traitlets.validate("fields")
+    def _check_fields(self, proposal: Any) -> list[str]:
+        """Columns that the level does not have anyway, by their usual names."""
+        try:
+            return list(extra_columns(self._step.level, proposal["value"]))
+        except BadQuery as error:
+            raise traitlets.TraitError(error.message) from error
+
     @traitlets.observe("level", "filters", "fields", "fuzzy")
     def _follow(self, change: Any) -> None:
         if self._is_following:
@@ -96,7 +104,7 @@ class Stepping(Panel):
         elif change["name"] == "filters":
             step.form = form_of(step.level, change["new"], fuzzy=step.fuzzy)
         elif change["name"] == "fields":
-            step.fields = extra_columns(step.level, change["new"])
+            step.fields = tuple(change["new"])
         else:
             step.fuzzy = change["new"]
         self._changed()

@@ -117,7 +117,6 @@ class Step:
 
     def told(self) -> dict[str, Any]:
         """The form and what was found, for a front end."""
-        found_level = self.level if self.found is None else self.found.search.level
         return {
             "step": self.number,
             "level": self.level,
@@ -127,7 +126,6 @@ class Step:
             "fuzzy": self.fuzzy,
             "found": self._told_found(),
             "notes": list(self.notes),
-            "name": PLURAL[found_level],
         }
 
     def told_crumb(self) -> dict[str, Any]:

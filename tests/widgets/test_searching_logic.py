@@ -249,6 +249,7 @@ def test_traits_follow_the_form_and_the_form_follows_them(folder: dn.Archive) ->
     for name, wrong in (
         ("filters", {"PatientNam": "x"}),
         ("filters", {"SOPInstanceUID": "1.2"}),
+        ("fields", ["Nonsense"]),
         ("level", "patient"),
         ("limit", 0),
     ):
@@ -480,6 +481,44 @@ def test_pictures_of_an_earlier_choice_are_given_up(folder: dn.Archive) -> None:
     assert {told["turn"] for told, _ in view.told if told["kind"] == "picture"} == {last}
     asked = len([told for told, _ in view.told if told["kind"] == "picture"])
     assert asked == 1
+
+
+def test_a_picture_that_fails_says_why_and_costs_no_other(
+    folder: dn.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = SearchPanel(folder, level="series")
+    view = Hearing(panel)
+    panel.search(Modality="CT").wait()
+    draw, broken = dn.Archive.thumbnail, panel.results["SeriesInstanceUID"].iloc[1]
+
+    def thumbnail(self: dn.Archive, ref: dn.Ref, **how: Any) -> Any:
+        if ref.series == broken:
+            raise KeyError("no such thing")
+        return draw(self, ref, **how)
+
+    monkeypatch.setattr(dn.Archive, "thumbnail", thumbnail)
+    panel.selected = panel.results.head(3)
+    panel.wait()
+    came = {told["index"]: (told["reason"], bool(buffers)) for told, buffers in view.told
+            if told["kind"] == "picture"}  # fmt: skip
+    assert came == {0: ("", True), 1: ("KeyError: 'no such thing'", False), 2: ("", True)}
+
+
+def test_code_of_a_step_that_failed_is_that_of_the_one_before(folder: dn.Archive) -> None:
+    class Failing(Slow):
+        def series(self, where: Any = None, **given: Any) -> pd.DataFrame:
+            raise ServerError("The server failed.", status=503)
+
+    archive = Failing(folder)
+    archive.go.set()
+    panel = SearchPanel(archive)  # type: ignore[arg-type]
+    panel.search(PatientName="Zhang*").wait()
+    panel.descend(panel.results).wait()
+    assert (panel.said[0], panel.level, len(panel.results)) == ("error", "series", 0)
+    state = panel._state()
+    assert (state["name"], state["code"]) == (
+        "studies", 'studies = archive.studies(PatientName="Zhang*")',
+    )  # fmt: skip
 
 
 def test_at_most_a_few_pictures_are_drawn_and_kept(folder: dn.Archive) -> None:
