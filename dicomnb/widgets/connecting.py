@@ -20,6 +20,7 @@ from dicomnb.widgets.connection_code import code_of, code_of_archive
 from dicomnb.widgets.connections import (
     Form,
     credentials,
+    expanded,
     filled,
     options_of,
     server_address,
@@ -159,7 +160,7 @@ class ConnectPanel(Panel):
         values = dict(message.pop("form", None) or {})
         url, pair = taken_apart(str(values.pop("url", self._form.url)))
         form = self._form.changed({**values, "url": url})
-        if pair is not None:
+        if pair is not None and form.kind == "server":
             form = replace(form, sign_in="password", user=pair[0])
             secret = pair[1] or secret
         self._take(form)
@@ -348,11 +349,9 @@ def _opening(
     if form.kind == "demo":
         return lambda cancel: _demo(form.flavour), []
     if form.kind == "folder":
-        from pathlib import Path
-
         if not form.folder:
             raise ValueError("The folder is missing.")
-        return prepared(Path(form.folder), options=options), []
+        return prepared(expanded(form.folder), options=options), []
     where = form.store_name if form.kind == "google" else server_address(form.url, options)
     with heard() as words:
         opened = prepared(where, auth=auth, options=options)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dicomnb.errors import AuthError, ConnectionFailed, DicomnbError, RefError
+from dicomnb.errors import AuthError, ConnectionFailed, DicomnbError
 from dicomnb.web.addresses import base_address, without_secrets
 from dicomnb.web.auth import Basic, Bearer
-from dicomnb.web.google_names import dicomweb_root, name_in
+from dicomnb.web.google_names import dicomweb_root, made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from dicomnb.options import Options
     from dicomnb.web.auth import Recipe
 
-__all__ = ["Form", "credentials", "filled", "options_of", "taken_apart"]
+__all__ = [
+    "Form",
+    "credentials",
+    "expanded",
+    "filled",
+    "options_of",
+    "server_address",
+    "taken_apart",
+]
 
 CHOICES = {
     "kind": ("server", "folder", "google", "demo"),
@@ -83,8 +91,6 @@ class Form:
     @property
     def store_name(self) -> str:
         """``projects/…/dicomStores/…`` as chosen; `RefError` where a part is missing."""
-        from dicomnb.web.google_names import made
-
         return made("store", **{part: getattr(self, part) for part in _PARTS})
 
 
@@ -206,7 +212,7 @@ def _google(form: Form, secret: str, key: bytes | None) -> Recipe:
     if form.google_sign_in == "default":
         return Google("default")
     if form.google_sign_in == "path":
-        path = Path(form.key_path).expanduser()
+        path = expanded(form.key_path)
         if not form.key_path or not path.is_file():
             raise AuthError(
                 f"There is no file {str(path)!r} on the kernel's machine. A file on your own "
@@ -216,7 +222,7 @@ def _google(form: Form, secret: str, key: bytes | None) -> Recipe:
     if not key:
         raise AuthError("Choose the service account's key file (JSON).")
     try:
-        return Google(credentials_in(key.decode("utf-8")))
+        return Google(credentials_in(key.decode("utf-8-sig")))
     except AuthError:
         raise
     except (ValueError, KeyError, DicomnbError):
@@ -242,14 +248,17 @@ def options_of(form: Form, base: Options) -> Options:
         return base
     verify: bool | str = form.verify
     if form.verify and form.authority:
-        verify = str(Path(form.authority).expanduser())
+        verify = str(expanded(form.authority))
     return replace(base, verify=verify, timeout=(base.timeout[0], form.timeout))
 
 
-def is_whole(form: Form) -> bool:
-    """Whether a Google store has been chosen."""
+def expanded(path: str) -> Path:
+    """A path with ``~`` as the home folder.
+
+    Raises:
+        ValueError: of somebody who has none.
+    """
     try:
-        name_in(form.store_name, "store")
-    except RefError:
-        return False
-    return True
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"There is no home folder for {path!r}.") from None

@@ -99,7 +99,7 @@ class Panel(anywidget.AnyWidget):
         elif (answer := self._asked().get(kind)) is not None:
             try:
                 answer(message, buffers)
-            except (DicomnbError, OSError, ValueError, traitlets.TraitError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
                 self._failed(error)
 
     def _tell_state(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import types
 from collections.abc import Iterator
 from typing import Any
 
-LEFT_OUT = (types.ModuleType, type)
-"""What everything in Python hangs on."""
+LEFT_OUT = (types.ModuleType, type, asyncio.AbstractEventLoop)
+"""What everything in Python hangs on, other panels too."""
 
 
 def places(root: Any, secret: str, *, but: tuple[type, ...] = ()) -> list[str]:

@@ -216,6 +216,19 @@ def test_a_token_that_is_not_taken(options: dn.Options, tokens: Tokens) -> None:
     assert places(panel, "by-hand-s3cret") == []
 
 
+def test_a_password_in_the_servers_address_is_not_googles(
+    options: dn.Options,
+    tokens: Tokens,  # noqa: F811
+) -> None:
+    """It may still stand in the field of the other tab, which nobody sees."""
+    tokens.good.add("t0ken")
+    panel = ConnectPanel("projects/demo", options=options)
+    form = google(google_sign_in="token", url="http://alice:s3cret@127.0.0.1:1/x")
+    ask(panel, "connect", form=form, secret="t0ken")
+    assert panel._state()["google"]["signed_in"]
+    assert places(panel, "s3cret") == []
+
+
 # -- choosing ------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,8 @@ def test_a_folder(folder: Path, tmp_path: Path) -> None:
     assert len(panel.archive.studies()) == 2  # what failed changes nothing
     connect(panel, kind="folder", folder=str(empty), writable=True)
     assert panel.archive.source.abilities().stores
+    connect(panel, kind="folder", folder="~nobody-of-this-name/x")
+    assert "There is no home folder" in panel.said[1]
     connect(panel, kind="folder", folder="")
     assert "The folder is missing" in panel.said[1]
 

@@ -47,7 +47,11 @@ class Sample(Panel):
         super().__init__()
 
     def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
-        return {"work": lambda message, buffers: self.work(), "bad": self.bad}
+        return {
+            "work": lambda message, buffers: self.work(),
+            "lost": lambda message, buffers: message["no such thing"],
+            "bad": self.bad,
+        }
 
     def _state(self) -> dict[str, Any]:
         return {"words": NASTY}
@@ -135,6 +139,8 @@ def test_what_was_asked_wrongly_is_said() -> None:
     panel._receive(panel, {"kind": "bad"}, [])
     assert panel.said[0] == "error"
     assert "did you mean PatientName?" in panel.said[1]
+    panel._receive(panel, {"kind": "lost"}, [])
+    assert panel.said == ("error", "KeyError: 'no such thing'")
 
 
 def test_nothing_of_a_panel_but_its_front_end_is_synced() -> None:

@@ -3,7 +3,7 @@
 
 import { element } from "./controls.js";
 import { Completing } from "./completing.js";
-import { action, count, field } from "./panel.js";
+import { action, count, field, fresh } from "./panel.js";
 
 const EMPTY = {
   location: "No location in this project",
@@ -51,6 +51,8 @@ export class GoogleChoosing {
     this.signed = element("div", { class: "dicomnb-row dicomnb-signed" }, this.who,
       action("Sign in differently", () => this.ask("sign out")), action("List again", () => this.ask("again")));
     const projectField = field("Project", this.project);
+    this.projectNote.id = fresh("project-note");
+    this.project.setAttribute("aria-describedby", this.projectNote.id);
     projectField.append(this.projectNote);
     this.completing = new Completing(this.project, (text) => this.suggest(text), (item) => this.choose("project", item));
     this.signing = element("div", { class: "dicomnb-fields dicomnb-wide" }, field("Sign in with", this.signIn), ...Object.values(this.ways));

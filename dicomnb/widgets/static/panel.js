@@ -45,17 +45,6 @@ export function action(label, onclick, attributes = {}) {
   return element("button", { type: "button", class: "dicomnb-action", onclick, ...attributes }, label);
 }
 
-// Enter in a field submits its form. Browsers do that by themselves, but not in an output of
-// JupyterLab.
-function submitByEnter(event) {
-  const { target } = event;
-  if (event.key !== "Enter" || event.defaultPrevented || event.isComposing) return;
-  if (target.tagName !== "INPUT" || !target.form || target.type === "file") return;
-  event.preventDefault();
-  const submit = [...target.form.elements].find((one) => one.type === "submit");
-  if (submit && !submit.disabled) target.form.requestSubmit(submit);
-}
-
 // Enter in a field sends its form, also in JupyterLab, which keeps it from any field in a cell.
 function submitted(event) {
   const { target } = event;
@@ -84,7 +73,6 @@ export class Panel {
     // JupyterLab looks at what has the focus before it looks at what that lies in.
     root.setAttribute("data-lm-suppress-shortcuts", "true");
     root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
-    root.addEventListener("keydown", submitByEnter);
     root.setAttribute("role", "group");
     root.setAttribute("aria-label", label);
     root.append(this.body, this.work, this.saying);
