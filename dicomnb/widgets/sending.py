@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from dicomnb.errors import DicomnbError
 from dicomnb.transfer.upload import OUTCOME_COLUMNS, outcome_table
+from dicomnb.wire.storing import FileUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
 
     from dicomnb.archive import Archive
     from dicomnb.pool import Cancel
-    from dicomnb.transfer.events import Progress
+    from dicomnb.source import Source
     from dicomnb.widgets.listed import Listed
+    from dicomnb.wire.storing import Outcome, Upload
 
 __all__ = ["Sent", "outcomes", "send"]
+
+_OFTEN_SECONDS = 0.2
 
 
 @dataclass
@@ -56,6 +62,7 @@ def send(
     instances = [one for one in files if one.found.kind == "instance"]
     pictures = [one for one in files if one.found.kind == "picture"]
     counting = _Counting(tell)
+    watched = counting.watched(archive)
     groups = [(_store, instances)]
     groups += [(_store_images, [one for one in pictures if one.outcome is None])]
     groups += [(_store_images, [one for one in pictures if one.outcome is not None])]
@@ -64,48 +71,104 @@ def send(
             continue
         table: pd.DataFrame | None
         try:
-            table = store(archive, group, like, counting, cancel)
+            table = store(watched, group, like, cancel)
         except (DicomnbError, OSError, ValueError, TypeError) as error:
             result.error = error
             table = getattr(error, "table", None)
         if table is not None:
             for one, row in zip(group, table.to_dict("records"), strict=True):
                 result.rows[one.key] = _named(row, one)
-        counting.next_group(group)
     return result
 
 
 class _Counting:
-    """Adds up over several calls what the engine tells of each."""
+    """Counts the bytes of files as they are read to be sent; the engine itself tells of batches.
+
+    A file that is read again, for a second try say, counts once.
+    """
 
     def __init__(self, tell: Callable[[int, int, float], None]) -> None:
         self._tell = tell
+        self._lock = threading.Lock()
         self._done = self._bytes = 0
-        self._begun = monotonic()
+        self._begun, self._told = monotonic(), 0.0
 
-    def __call__(self, progress: Progress) -> None:
-        self._tell(self._done + progress.done, self._bytes + progress.bytes_done, self._begun)
+    def watched(self, archive: Archive) -> Archive:
+        """The archive over a source of which it is seen what is stored."""
+        made = copy.copy(archive)
+        made.source = cast("Source", _Watched(archive.source, self))
+        return made
 
-    def next_group(self, group: Sequence[Listed]) -> None:
-        self._done += len(group)
-        self._bytes += sum(one.size for one in group)
+    def moved(self, size: int, *, done: int = 0) -> None:
+        """So many bytes and files more; told a few times a second, from whatever thread."""
+        with self._lock:
+            self._done += done
+            self._bytes += size
+            if monotonic() - self._told < _OFTEN_SECONDS:
+                return
+            self._told = monotonic()
+            told = (self._done, self._bytes, self._begun)
+        self._tell(*told)
 
 
-def _store(
-    archive: Archive, files: Sequence[Listed], like: Any, tell: Any, cancel: Cancel
-) -> pd.DataFrame:
+class _Watched:
+    """A source that tells of what is read to be stored in it."""
+
+    def __init__(self, source: Source, counting: _Counting) -> None:
+        self._source = source
+        self._counting = counting
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def store(self, uploads: Sequence[Upload], **options: Any) -> list[Outcome]:
+        """Store, as the source does."""
+        files = [
+            _Counted(one, self._counting) if isinstance(one, FileUpload) else one for one in uploads
+        ]
+        outcomes = self._source.store(files, **options)
+        self._counting.moved(0, done=len(files))
+        return outcomes
+
+
+class _Counted(FileUpload):
+    """A file that tells how much of it has been read."""
+
+    def __init__(self, upload: FileUpload, counting: _Counting) -> None:
+        super().__init__(upload.path)
+        self.__dict__.update(vars(upload))  # how it was when it was first looked at
+        self._counting = counting
+        self._read = 0
+
+    def open(self) -> BinaryIO:
+        """The file, as it is."""
+        file = super().open()
+        read = file.read
+
+        def counted(size: int = -1) -> bytes:
+            data = read(size)
+            fresh = min(len(data), self.length - self._read)
+            self._read += fresh
+            self._counting.moved(fresh)
+            return data
+
+        file.read = counted  # type: ignore[method-assign]
+        return file
+
+
+def _store(archive: Archive, files: Sequence[Listed], like: Any, cancel: Cancel) -> pd.DataFrame:
     """Files as rows that were not stored yet: the engine's own way to go on with some."""
     waiting = outcome_table([_waiting(one) for one in files])
-    return archive.store(retry=waiting, progress=tell, cancel=cancel)
+    return archive.store(retry=waiting, cancel=cancel)
 
 
 def _store_images(
-    archive: Archive, files: Sequence[Listed], like: Any, tell: Any, cancel: Cancel
+    archive: Archive, files: Sequence[Listed], like: Any, cancel: Cancel
 ) -> pd.DataFrame:
     before = [dict(one.outcome) for one in files if one.outcome is not None]
     retry = outcome_table(before) if before else None
     paths = [one.path for one in files]
-    return archive.store_images(paths, like=like, retry=retry, progress=tell, cancel=cancel)
+    return archive.store_images(paths, like=like, retry=retry, cancel=cancel)
 
 
 def _waiting(one: Listed) -> dict[str, object]:

@@ -484,6 +484,23 @@ def test_cancel_keeps_the_outcomes_so_far(tmp_path: Path, folder: dn.Archive) ->
     assert len(folder.source.abilities().deletes) == 3
 
 
+def test_bytes_are_told_while_a_large_file_is_sent(server: dn.Archive, tmp_path: Path) -> None:
+    path = own_instance(tmp_path / "large.dcm")
+    large = dcmread(path)
+    large.Rows, large.Columns, large.PixelData = 1024, 16384, os.urandom(32 << 20)
+    large.save_as(path)
+    panel = UploadPanel(server).add(path).wait()
+    talk = Talk(panel)
+    assert panel.store().wait().outcome["Outcome"].tolist() == ["stored"]
+    told = [one for one in talk.heard if one["kind"] == "progress"]
+    size = path.stat().st_size
+    assert {one["bytes_total"] for one in told} == {size}
+    assert any(0 < one["bytes"] < size and one["done"] == 0 for one in told)
+    assert all(one["bytes"] <= size for one in told)
+    (stored,) = (tmp_path / "served").rglob("*.dcm")
+    assert stored.read_bytes() == path.read_bytes()
+
+
 def test_a_new_archive_begins_anew(folder: dn.Archive, server: dn.Archive, scans: Path) -> None:
     panel = UploadPanel(folder).add(scans / "deep" / "0.dcm").wait().store().wait()
     panel.add(scans / "deep" / "1.dcm").wait()
