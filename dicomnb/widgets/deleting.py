@@ -88,7 +88,7 @@ class DeletePanel(Panel):
         self._cannot = _NO_ARCHIVE
         self._goes = ""
         self._is_deleting = False
-        self._confirmed_ticket = 0
+        self._is_stale = False
         super().__init__()
         self.outcome = pd.DataFrame(columns=DELETION_COLUMNS, dtype="object")
         self.archive, self.what = archive, what
@@ -139,6 +139,7 @@ class DeletePanel(Panel):
         """Forget what was confirmed, and look at what is chosen now."""
         self._ticket = ticket = next(self._tickets)
         if self._is_deleting:
+            self._is_stale = True
             return  # looked at when that is done
         archive, what = self.archive, self.what
         if self._results and archive is not None and _is_nothing(what):
@@ -181,7 +182,7 @@ class DeletePanel(Panel):
         if _plain(words) != plan.words:
             raise RefError(f"Nothing was deleted: the words are {plan.words!r}, not {words!r}.")
         archive, total, begun = self.archive, len(plan.things), monotonic()
-        self._is_deleting, self._confirmed_ticket = True, ticket
+        self._is_deleting, self._is_stale = True, False
 
         def work(cancel: Cancel) -> pd.DataFrame:
             def tell(done: int) -> None:
@@ -206,19 +207,19 @@ class DeletePanel(Panel):
         self._results = {one.ref: row for one, row in zip(things, rows, strict=True)}
         self._say(*_summary(table))
         self._tell_state()
+        self._look_if_stale()
         self.outcome = table
-        self._look_if_changed()
 
     def _not_deleted(self, error: BaseException) -> None:
         self._is_deleting = False
         self._plan = None
         self._failed(error)
         self._tell_state()
-        self._look_if_changed()
+        self._look_if_stale()
 
-    def _look_if_changed(self) -> None:
+    def _look_if_stale(self) -> None:
         """Look at what was chosen while it was deleting."""
-        if self._ticket != self._confirmed_ticket:
+        if self._is_stale:
             self._choose()
 
     # -- messages -------------------------------------------------------------------------------
@@ -266,6 +267,7 @@ class DeletePanel(Panel):
             "ticket": self._ticket,
             "deleting": self._is_deleting,
             "done": bool(self._results),
+            "chosen": not _is_nothing(self.what),
             "level": "" if plan is None else plan.level,
             "counted": "" if plan is None else plan.counted,
             "summary": "" if plan is None else plan.summary,

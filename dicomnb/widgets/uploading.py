@@ -81,7 +81,7 @@ class UploadPanel(Arriving):
         self._numbers = itertools.count(1)
         self._cannot = _NO_ARCHIVE
         self._paths: list[str] = []
-        self._is_sending = False
+        self._is_sending = self._is_unasked = False
         super().__init__(limit_bytes=limit_bytes)
         self.outcome = outcomes([])
         self.observe(self._archive_set, names="archive")
@@ -162,6 +162,7 @@ class UploadPanel(Arriving):
             "store": lambda message, _: self._unless_closed(self.store),
             "retry": lambda message, _: self._unless_closed(self.retry),
             "clear": lambda message, _: self._unless_closed(self.clear),
+            "look": lambda message, _: self._ask_archive() if self._is_unasked else None,
             "like": lambda message, _: self._like_asked(str(message["study"])),
         }
 
@@ -197,6 +198,7 @@ class UploadPanel(Arriving):
             return {
                 "archive": "" if self.archive is None else self.archive.source.address,
                 "cannot": self._cannot,
+                "unasked": self._is_unasked,
                 "sending": self._is_sending,
                 "limit": self._spool.limit_bytes,
                 "room": self._spool.room_bytes,
@@ -224,12 +226,29 @@ class UploadPanel(Arriving):
             self._tell_state()
             return
         self._cannot = "The archive has not said yet whether it can store."
-        archive = self.archive
-        self._begin("Asking what the archive can do…", lambda _: why_no_store(archive), self._can)
-
-    def _can(self, why_not: str) -> None:
-        self._cannot = why_not
         self._tell_state()
+        self._ask_archive()
+
+    def _ask_archive(self) -> None:
+        """Ask what the archive can do; a server may have to be asked over the network."""
+        archive = self.archive
+        self._begin(
+            "Asking what the archive can do…",
+            lambda _: why_no_store(archive),
+            lambda why_not: self._can(archive, why_not),
+            failed=lambda error: self._not_asked(archive, error),
+        )
+
+    def _can(self, archive: Archive, why_not: str) -> None:
+        if archive is self.archive:
+            self._cannot, self._is_unasked = why_not, False
+            self._tell_state()
+
+    def _not_asked(self, archive: Archive, error: BaseException) -> None:
+        if archive is self.archive:
+            self._cannot, self._is_unasked = "The archive did not say whether it can store.", True
+            self._failed(error)
+            self._tell_state()
 
     def _wants_pictures(self) -> bool:
         return self.like is not None

@@ -531,6 +531,26 @@ def test_read_only_places_say_so_up_front(scans: Path) -> None:
         panel.store()
 
 
+def test_a_server_that_does_not_answer_can_be_asked_again(
+    server: dn.Archive, monkeypatch: Any
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def silent() -> Any:
+            raise dn.ConnectionFailed("No answer.")
+
+        patch.setattr(server.source, "abilities", silent)
+        panel = UploadPanel(server).wait()
+    talk = Talk(panel)
+    talk.say("hello")
+    assert panel.said == ("error", "No answer.")
+    assert talk.state["unasked"]
+    assert talk.state["cannot"] == "The archive did not say whether it can store."
+    talk.say("look")
+    panel.wait()
+    assert (talk.state["cannot"], talk.state["unasked"]) == ("", False)
+
+
 # -- pictures ------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import { element } from "./controls.js";
 import { Panel, action, count, field, fresh, shown } from "./panel.js";
-import { PagedTable, copyText, patientCell, stateCell } from "./paged.js";
+import { PagedTable, copyCode, patientCell, stateCell } from "./paged.js";
 
 const COLUMNS = [
   ["Patient"], ["Date"], ["Description"], ["Series", "dicomnb-number dicomnb-of-studies"],
@@ -20,10 +20,10 @@ class Deleting extends Panel {
     this.goes = element("div", { class: "dicomnb-hint" });
     this.paged = new PagedTable("What would be deleted", COLUMNS, (one) => this.row(one), (first) => this.ask("rows", { view: this.name, first }));
     this.again = action("Look again", () => this.ask("look"));
-    this.copy = action("Copy code", () => copyText(this.state.code, (...said) => this.tell(...said)));
+    this.copy = action("Copy code", () => copyCode(this));
     const below = element("div", { class: "dicomnb-row" }, this.again, this.copy);
-    this.shownPlan = element("div", { class: "dicomnb-body", hidden: true }, this.plan, this.missing, this.paged.pages, this.paged.scrolled, this.goes, this.confirming(), below);
-    this.body.append(this.target, this.refusal, this.nothing, this.shownPlan);
+    this.shownPlan = element("div", { class: "dicomnb-body", hidden: true }, this.plan, this.missing, this.paged.pages, this.paged.scrolled, this.goes, this.confirming());
+    this.body.append(this.target, this.refusal, this.nothing, this.shownPlan, below);
   }
 
   confirming() {
@@ -74,7 +74,7 @@ class Deleting extends Panel {
     this.refusal.textContent = state.cannot;
     this.refusal.hidden = !state.cannot;
     this.shownPlan.hidden = !state.counted;
-    this.nothing.hidden = Boolean(state.counted || state.cannot || this.label);
+    this.nothing.hidden = Boolean(state.counted || state.cannot || state.chosen);
     this.plan.textContent = state.done ? `What was to be deleted: ${state.summary}.` : `This deletes ${state.summary}.`;
     this.missing.textContent = state.missing ? `${count(state.missing, "more thing")} that ${state.missing === 1 ? "was" : "were"} chosen ${state.missing === 1 ? "is" : "are"} not there.` : "";
     this.missing.hidden = !state.missing;
@@ -84,14 +84,14 @@ class Deleting extends Panel {
     this.form.hidden = !state.words && !state.deleting;
     for (const head of this.paged.table.querySelectorAll(".dicomnb-of-studies")) head.hidden = state.level !== "study";
     for (const head of this.paged.table.querySelectorAll(".dicomnb-done-only")) head.hidden = !state.done;
-    this.again.hidden = state.deleting;
+    this.again.hidden = state.deleting || !(state.chosen || state.counted);
+    this.copy.hidden = !state.counted;
     this.enable();
     if (state.counted) this.paged.refresh(another && !state.done);
   }
 
   occupied(label) {
     super.occupied(label);
-    if (this.state) this.nothing.hidden = Boolean(this.state.counted || this.state.cannot || label);
     this.enable();
   }
 

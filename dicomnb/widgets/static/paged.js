@@ -1,6 +1,7 @@
 // A table whose rows the kernel gives a hundred at a time, with buttons to turn the page.
 
 import { element } from "./controls.js";
+import { toClipboard } from "./handing.js";
 import { action } from "./panel.js";
 
 const ROWS_AT_ONCE = 100;
@@ -63,9 +64,9 @@ export function patientCell(name, id) {
   return cell;
 }
 
-// Puts text on the clipboard; where that is not allowed it is shown, to be copied by hand.
-export function copyText(text, tell) {
-  const shown = () => tell("info", text);
-  if (!navigator.clipboard) shown();
-  else navigator.clipboard.writeText(text).then(() => tell("done", "The code is on the clipboard."), shown);
+// Puts a panel's code on the clipboard; where that is not allowed it is shown, to be copied by hand.
+export async function copyCode(panel) {
+  const { code } = panel.state;
+  const done = await toClipboard(code);
+  panel.tell(done ? "done" : "info", done ? "The code is on the clipboard." : code);
 }

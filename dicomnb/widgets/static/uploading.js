@@ -2,7 +2,7 @@
 
 import { element } from "./controls.js";
 import { Panel, action, bytes, count, field, fresh, shown } from "./panel.js";
-import { PagedTable, copyText, patientCell, stateCell } from "./paged.js";
+import { PagedTable, copyCode, patientCell, stateCell } from "./paged.js";
 import { FileSender, droppedFiles } from "./sending.js";
 
 const FILTERS = [
@@ -122,7 +122,7 @@ class Uploading extends Panel {
     this.sendAll.classList.add("dicomnb-main");
     this.again = action("Retry failed", () => this.ask("retry"));
     this.clearList = action("Clear list", () => this.ask("clear"));
-    this.copy = action("Copy code", () => copyText(this.state.code, (...said) => this.tell(...said)));
+    this.copy = action("Copy code", () => copyCode(this));
     this.actions = element("div", { class: "dicomnb-row" }, this.sendAll, this.again, this.clearList, this.copy);
     return this.actions;
   }
@@ -132,7 +132,7 @@ class Uploading extends Panel {
   show(state) {
     this.target.textContent = state.archive ? `To ${state.archive}` : "";
     this.target.hidden = !state.archive;
-    this.refusal.textContent = state.cannot;
+    this.refusal.replaceChildren(state.cannot, ...(state.unasked ? [" ", action("Ask again", () => this.ask("look"))] : []));
     this.refusal.hidden = !state.cannot;
     const room = state.room < state.limit ? `; ${bytes(state.room)} are left now` : "";
     this.limit.textContent = `Up to ${bytes(state.limit)} at a time may come from a browser${room}. They are kept in a private folder of the kernel's machine (${bytes(state.free)} free) until they are stored.`;
