@@ -73,6 +73,11 @@ class Listed:
         return self.outcome is not None and not self.is_not_stored
 
     @property
+    def stands(self) -> bool:
+        """Whether it stands for its instance: it is to be sent, or was in vain."""
+        return self.state != "left out" and not self.is_stored
+
+    @property
     def told(self) -> tuple[str, str]:
         """What it is by now, in a word and in a sentence."""
         if self.outcome is None:
@@ -106,13 +111,13 @@ class FileList:
         return self._files.get(key)
 
     def add(self, one: Listed) -> Listed:
-        """List a file; one that is there already is left out."""
+        """List a file; one that is there already is left out, unless it has been stored."""
         if one.path is None:
             same: tuple[Any, ...] = (one.name, one.size, one.modified)
         else:
             same = (os.path.realpath(one.path),)
         before = self._files.get(self._seen.get(same, ""))
-        if before is not None and before.state != "left out":
+        if before is not None and before.stands:
             one.state, one.words = "left out", "listed already"
         else:
             self._seen[same] = one.key
@@ -130,7 +135,7 @@ class FileList:
             one.state, one.words = "picture", found.words
         elif found.ref is not None:
             before = self._files.get(self._instances.setdefault(found.ref.uid, key))
-            if before is not None and before is not one and before.state != "left out":
+            if before is not None and before is not one and before.stands:
                 one.state = "left out"
                 one.words = f"the same instance as {before.name}"
             else:

@@ -67,11 +67,9 @@ def settle(made: Bridge) -> None:
     page, panel = made.page, made.panel
 
     def is_settled() -> bool:
-        is_offered = page.evaluate("() => !window.view.words.textContent.startsWith('Looking')")
-        waits = panel._files.in_state("arriving", "checking")
-        return bool(is_offered) and not waits and not panel.busy
+        return not panel._files.in_state("arriving", "checking") and not panel.busy
 
-    page.wait_for_timeout(50)
+    page.wait_for_function("() => window.view.offers === 1")
     made.pump(until=is_settled)
 
 
@@ -167,7 +165,6 @@ def test_what_is_dropped_is_taken_folders_too(
     session = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
         session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
-    page.wait_for_function("() => window.view.sender.made === 3")
     settle(made)
     assert set(panel.files["Name"]) == {"scans/deep/a.dcm", "scans/b.dcm", "CT_small.dcm"}
     assert panel.files["State"].tolist() == ["ready"] * 3
@@ -209,15 +206,14 @@ def test_a_page_that_is_closed_in_the_middle(
     panel = UploadPanel(server).wait()
     made = bridge(panel)
     page.get_by_label("Files to upload").set_input_files(path)
-    page.wait_for_timeout(100)
     for _ in range(3):  # by hand: what is asked is answered, but not until all has come
+        page.wait_for_function("() => window.sent.some(([one]) => one.kind !== 'rows')")
         for content, sent in page.evaluate("() => window.sent.splice(0)"):
             buffers = [memoryview(base64.b64decode(one)) for one in sent]
             panel._receive(panel, content, buffers)
         while not made._told.empty():
             content, _ = made._told.get()
             page.evaluate("(c) => window.model.receive(c, [])", content)
-        page.wait_for_timeout(50)
     assert panel.files["State"].tolist() == ["arriving"]
     assert 0 < panel._spool.have(next(iter(panel._files)).key) < path.stat().st_size
     assert len(list(own_temporary_folder.iterdir())) == 1

@@ -187,6 +187,14 @@ def test_a_path_twice_and_a_glob_are_listed_once(folder: dn.Archive, scans: Path
     assert panel.store().wait().outcome["Outcome"].tolist() == ["stored"] * 3
 
 
+def test_what_was_stored_may_be_sent_again(folder: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).add(scans / "deep" / "0.dcm").wait().store().wait()
+    folder.delete(panel.outcome.iloc[0])
+    panel.add(scans / "deep").wait()
+    assert panel.files["State"].tolist() == ["stored", "ready", "ready", "ready", "left out"]
+    assert panel.store().wait().outcome["Outcome"].tolist() == ["stored"] * 4
+
+
 # -- from a browser -------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ class Uploading extends Panel {
     this.name = fresh("page");
     this.sender = new FileSender((kind, content, buffers) => this.ask(kind, content, buffers), this.name);
     this.which = "all";
+    this.offers = 0;
     this.target = element("div", { class: "dicomnb-hint" });
     this.refusal = element("div", { class: "dicomnb-refusal", role: "note", hidden: true });
     this.body.append(this.target, this.refusal, this.choosing(), this.listing(), this.sending());
@@ -86,6 +87,7 @@ class Uploading extends Panel {
     found.sort(([, one], [, other]) => one.localeCompare(other, "en", { numeric: true }));
     await this.sender.offer(found);
     this.tell("info", "");
+    this.offers += 1;
   }
 
   // -- the list ---------------------------------------------------------------------------------
