@@ -282,6 +282,11 @@ class SearchPanel(Stepping):
             chain = [self._step.search(self.limit)]
         self._assigned = chain[-1].level
         self.set_trait("code", notebook_python(chain, self.archive))
+        self._tell_code()
+
+    def _tell_code(self) -> None:
+        """By itself, and not with every state: of many selected rows it is long."""
+        self.send({"kind": "code", "code": self.code, "name": PLURAL[self._assigned]})
 
     def _open(self, row: pd.Series) -> None:
         if self._step.next_level is not None:
@@ -344,6 +349,7 @@ class SearchPanel(Stepping):
             "more": lambda told: self.more(told["limit"]),
             "descend": lambda told: self.descend(),
             "back": lambda told: self.back(int(told["steps"])),
+            "code": lambda told: self._tell_code(),
             "pictures": lambda told: self._pictures.again(),
         }
         made: dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]] = {
@@ -375,8 +381,6 @@ class SearchPanel(Stepping):
             "modalities": list(MODALITIES),
             "fuzzy_here": self._matches_fuzzily,
             "limit": self.limit,
-            "code": self.code,
-            "name": PLURAL[self._assigned],
         }
 
     # -- where there is no browser, or no kernel -------------------------------------------------

@@ -515,8 +515,10 @@ def test_code_of_a_step_that_failed_is_that_of_the_one_before(folder: dn.Archive
     panel.search(PatientName="Zhang*").wait()
     panel.descend(panel.results).wait()
     assert (panel.said[0], panel.level, len(panel.results)) == ("error", "series", 0)
-    state = panel._state()
-    assert (state["name"], state["code"]) == (
+    view = Hearing(panel)
+    view.ask("code")
+    told = view.last("code")
+    assert (told["name"], told["code"]) == (
         "studies", 'studies = archive.studies(PatientName="Zhang*")',
     )  # fmt: skip
 

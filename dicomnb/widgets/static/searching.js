@@ -8,6 +8,7 @@ import { ThumbnailStrip } from "./thumbnails.js";
 import { KeywordInput, worklistField } from "./worklist.js";
 
 const TYPED_MS = 250;
+const SHOWN_CODE = 20_000;
 const ROW_LIMITS = [100, 1000, 10_000, 100_000];
 const SEARCH_LEVELS = { study: "Studies", series: "Series", instance: "Instances" };
 
@@ -30,6 +31,7 @@ class SearchPanel extends Panel {
       this.strip.element, this.buildCode(),
     );
     this.ask("pictures");
+    this.ask("code");
   }
 
   buildForm() {
@@ -59,11 +61,11 @@ class SearchPanel extends Panel {
   }
 
   buildCode() {
-    this.code = element("code", {});
+    this.shownCode = element("code", {});
     this.handed = element("span", { class: "dicomnb-hint", role: "status" });
     this.selectable = element("textarea", { class: "dicomnb-selectable", readonly: true, rows: 6, hidden: true, "aria-label": "Python code, to be copied by hand" });
     return element("details", { class: "dicomnb-code" }, element("summary", {}, "Python code"),
-      element("pre", { tabindex: 0, "aria-label": "Python code" }, this.code),
+      element("pre", { tabindex: 0, "aria-label": "Python code" }, this.shownCode),
       element("div", { class: "dicomnb-row" }, action("Copy code", () => this.copy("")), action("New cell", () => this.newCell()), this.handed), this.selectable);
   }
 
@@ -94,18 +96,18 @@ class SearchPanel extends Panel {
   }
 
   async copy(before) {
-    const done = await toClipboard(this.state.code);
+    const done = await toClipboard(this.given.code);
     this.handed.textContent = before + (done ? "Copied to the clipboard." : "The page may not use the clipboard: copy the text below.");
     this.selectable.hidden = done;
     if (!done) {
-      this.selectable.value = this.state.code;
+      this.selectable.value = this.given.code;
       this.selectable.focus();
       this.selectable.select();
     }
   }
 
   async newCell() {
-    const { code, name } = this.state;
+    const { code, name } = this.given;
     if (await toNewCell(`${code}\n${name}`, this.root)) {
       this.handed.textContent = "Put into a new cell below.";
       this.selectable.hidden = true;
@@ -121,6 +123,14 @@ class SearchPanel extends Panel {
   }
 
   "grid-rows"(message) { this.grid?.rows(message); }
+
+  // What the code is; of a long one only the beginning is shown, and all of it handed over.
+  code(message) {
+    this.given = message;
+    const { code } = message;
+    this.shownCode.textContent = code.length > SHOWN_CODE ? `${code.slice(0, SHOWN_CODE)}\n… and ${count(code.length - SHOWN_CODE, "character")} more` : code;
+  }
+
   pictures(message) { this.strip.places(message); }
   picture(message, buffers) { this.strip.picture(message, buffers); }
   completions(message) { (message.for === "field" ? this.adding : this.column).completions(message); }
@@ -157,7 +167,6 @@ class SearchPanel extends Panel {
     this.notes.replaceChildren(...state.notes.map((one) => element("li", {}, one)));
     this.notes.hidden = state.notes.length === 0;
     this.showEmpty(state);
-    this.code.textContent = state.code;
     this.searching.disabled = !state.connected;
   }
 
