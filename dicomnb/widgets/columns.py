@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +79,8 @@ class ShownColumn:
 
         Text goes without regard to case, names by family name, lists by their first value.
         """
+        if isinstance(self._cells.dtype, pd.CategoricalDtype):  # the order that it names
+            return np.asarray(self._cells.cat.codes, dtype=np.int64)
         codes, values = self._distinct
         if self.kind in ("number", "date", "time") and not pd.api.types.is_object_dtype(
             self._cells.dtype
@@ -152,6 +153,10 @@ class ShownColumn:
     def _exact(self) -> list[str]:
         if self._text is cell_text and self._is_text:
             return self._folded
+        values = self._distinct[1]
+        if isinstance(values, pd.TimedeltaIndex):
+            ticks = np.asarray(values).astype("timedelta64[us]").astype(np.int64)
+            return [_clock(one) for one in ticks.tolist()]
         return [self._text(value).casefold() for value in self._values]
 
     @cached_property
@@ -237,14 +242,12 @@ def cell_text(value: object) -> str:
         return ""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return str(value)
     if isinstance(value, float | np.floating):
         return f"{value:.10g}"
     if isinstance(value, pd.Timedelta):
-        return _clock(value)
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
+        return _clock(value // pd.Timedelta(microseconds=1))
     if isinstance(value, bytes):
         return _counted(len(value), "byte")
     if isinstance(value, Mapping):
@@ -253,7 +256,7 @@ def cell_text(value: object) -> str:
         if any(isinstance(one, Mapping) for one in value):
             return _counted(len(value), "item")
         return ", ".join(cell_text(one) for one in value)
-    return str(value)
+    return str(value)  # of dates it is ISO 8601
 
 
 def person(name: str) -> str:
@@ -291,14 +294,15 @@ def _are_days(cells: pd.Series) -> bool:
     return bool((cells.dropna().dt.normalize() == cells.dropna()).all())
 
 
-def _clock(value: pd.Timedelta) -> str:
+def _clock(microseconds: int) -> str:
     """A time of day, or how long something took if that is no time of a day."""
-    if not pd.Timedelta(0) <= value < pd.Timedelta(days=1):
-        return str(value)
-    part = value.components
-    micro = part.milliseconds * 1000 + part.microseconds
+    seconds, micro = divmod(microseconds, 1_000_000)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    if not 0 <= hours < 24:
+        return str(pd.Timedelta(microseconds, unit="us"))
     fraction = f".{micro:06d}".rstrip("0") if micro else ""
-    return f"{part.hours:02d}:{part.minutes:02d}:{part.seconds:02d}{fraction}"
+    return f"{hours:02d}:{minute:02d}:{second:02d}{fraction}"
 
 
 def _counted(count: int, one: str) -> str:

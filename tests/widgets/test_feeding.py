@@ -346,6 +346,17 @@ def test_whatever_a_table_holds() -> None:
     assert Feed(pd.DataFrame({"a": []})).facts()["all"] == 0
 
 
+def test_an_order_of_categories_is_kept() -> None:
+    levels = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
+    feed = Feed(pd.DataFrame({"Risk": pd.Series(["high", None, "low", "middle"], dtype=levels)}))
+    feed.sort("Risk")
+    assert feed.rows(0, 4) == [["low"], ["middle"], ["high"], [""]]
+    feed.sort("Risk", descending=True)
+    assert feed.rows(0, 4) == [["high"], ["middle"], ["low"], [""]]
+    feed.filter("LOW")
+    assert feed.shown.index.tolist() == [2]
+
+
 def test_columns_that_are_not_there_are_errors() -> None:
     table = pd.DataFrame({"Rows": [1]})
     with pytest.raises(BadQuery, match=r"no column 'Row' .* it has \['Rows'\]"):

@@ -377,8 +377,10 @@ def test_says_when_there_is_nothing(shown: Shown, page: Page) -> None:
     expect(page.get_by_text("Nothing to show.")).to_be_visible()
     expect(page.get_by_role("grid")).to_be_hidden()
     expect(page.get_by_role("searchbox")).to_be_hidden()
+    page.evaluate("() => view.grid.focus()")
     made.panel.grid.show(pd.DataFrame({"PatientID": ["a"]}))
     settle(made)
+    expect(page.get_by_role("grid")).to_be_focused()
     expect(page.get_by_text("Nothing to show.")).to_be_hidden()
     assert patients(page) == ["a"]
     expect(page.get_by_role("status").filter(has_text="1 study")).to_have_text("1 study")

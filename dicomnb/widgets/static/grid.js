@@ -15,6 +15,7 @@
 //   "grid-rows"(message) { this.grid.rows(message); }
 //   end() { super.end(); this.grid.end(); }
 //
+// Methods: `focus()`, for one that takes another's place; `go(row)`; `end()`.
 // Also: `name` (of the messages, "grid"; for a second grid in a panel), `noun` and `nouns` (what a
 // row is called), `select` (false: rows are only read, for tables of outcomes), `filter` (false:
 // nothing above the table but the count), `rows` (how many are in sight at most, 12), `empty`
@@ -170,6 +171,13 @@ export class Grid {
     this.nothing.textContent = all === 0 ? empty : `None of ${whole(all)} ${nouns} passes the filter.`;
     this.table.setAttribute("aria-rowcount", shown + 1);
     this.size();
+    if (this.focusing && !this.table.hidden) this.focus();
+  }
+
+  // Takes the focus, now or as soon as there are rows: for a grid in another one's place.
+  focus() {
+    this.focusing = this.table.hidden || !this.told;
+    if (!this.focusing) this.table.focus({ preventScroll: true });
   }
 
   size() {
