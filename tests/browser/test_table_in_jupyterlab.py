@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ask, until, written
 from tests.conftest import screenshots
@@ -52,3 +52,9 @@ def test_keys_are_the_tables_own(
     want = ask(page, f"sorted({ordered})")
     until(page, "chosen()", lambda found: found == want)
     page.screenshot(path=screenshots() / "grid-in-jupyterlab.png")
+    grid.press("Enter")
+    until(page, "panel.level", lambda found: found == "instance")
+    inside = page.get_by_role("grid", name="Instances")
+    expect(inside).to_be_focused()
+    inside.press("Space")
+    until(page, "[panel.level, *chosen()]", lambda found: found == ["instance", 0])

@@ -158,6 +158,7 @@ class SearchPanel extends Panel {
   }
 
   show(state) {
+    if (!this.table.hidden) this.wasInTable = this.table.contains(document.activeElement);
     this.showTrail(state.trail);
     this.showLevels(state);
     this.showForm(state);
@@ -235,6 +236,8 @@ class SearchPanel extends Panel {
       open: found.below ? `Show its ${found.below}` : null,
     });
     this.table.replaceChildren(this.grid.element);
+    const elsewhere = document.activeElement?.matches(":read-write, input, select, button");
+    if (this.wasInTable && !elsewhere) this.grid.focus();
   }
 
   showHead() {
