@@ -162,7 +162,9 @@ class ShownColumn:
     @cached_property
     def _haystack(self) -> list[str]:
         """What is searched of each different value: names as written, others as shown."""
-        return self._folded if self._is_name and self._is_text else self._exact
+        if self._is_name:
+            return [cell_text(value).casefold() for value in self._values]
+        return self._exact
 
     @cached_property
     def _numbers(self) -> NDArray[Any]:
@@ -211,9 +213,11 @@ class ShownColumn:
             return _names
         return cell_text
 
-    @property
+    @cached_property
     def _is_text(self) -> bool:
-        """Whether every cell is text or missing."""
+        """Whether every cell is text or missing; before pandas 3 their type is object."""
+        if pd.api.types.is_object_dtype(self._cells.dtype):
+            return pd.api.types.infer_dtype(self._cells, skipna=True) == "string"
         return isinstance(self._cells.dtype, pd.StringDtype)
 
     @cached_property

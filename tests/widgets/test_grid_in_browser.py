@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from dicomnb.vr import TEXT_DTYPE
 from dicomnb.widgets import javascript
 from dicomnb.widgets.gridding import Gridding
 from dicomnb.widgets.javascript import style
@@ -87,7 +88,7 @@ def frame() -> pd.DataFrame:
     made = pd.DataFrame(
         {
             "PatientID": [f"P{one:06d}" for one in rng.permutation(COUNT)],
-            "PatientName": pd.Series(names, dtype="str"),
+            "PatientName": pd.Series(names, dtype=TEXT_DTYPE),
             "StudyDate": pd.Series(np.datetime64("2000-01-01", "s") + days),
             "StudyTime": pd.Series(rng.integers(0, 86400, COUNT).astype("timedelta64[s]")),
             "StudyDescription": rng.choice(["Chest X-ray", "CT abdomen", NASTY, None], COUNT),
