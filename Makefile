@@ -35,6 +35,7 @@ lab: $(VENV)/.demo  ## JupyterLab on the notebooks
 notebooks: $(VENV)/.demo  ## run the notebooks and save them with their outputs
 	$(BIN)/python notebooks/save.py notebooks/01_quickstart.ipynb
 	$(BIN)/python notebooks/save.py notebooks/02_google.ipynb
+	$(BIN)/python notebooks/save.py notebooks/03_panels.ipynb
 
 services:  ## Orthanc, Chromium and curl for the tests (Debian, as root)
 	@sh tests/services.sh

@@ -6,6 +6,7 @@
     series = archive.series(Modality="CT")     # a pandas DataFrame
     volume = archive.volume(series.iloc[0])    # (slices, rows, columns) in HU, with its affine
     dn.plots.montage(volume)                   # a Matplotlib figure
+    dn.browse(archive)                         # all of it in a panel
 
 Heavy modules (Matplotlib, the server, google-auth) are imported when they are first used.
 """
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from dicomnb.transfer.saved import read_multipart
     from dicomnb.volumes.volume import Volume
     from dicomnb.web.auth import Bearer
+    from dicomnb.widgets.explorer import browse
 
 __all__ = [
     "Archive",
@@ -88,6 +90,7 @@ __all__ = [
     "UnitsError",
     "Unsupported",
     "Volume",
+    "browse",
     "connect",
     "demo",
     "demo_labels",
@@ -106,6 +109,7 @@ __all__ = [
 _LATE = {
     "Bearer": "dicomnb.web.auth",
     "Volume": "dicomnb.volumes.volume",
+    "browse": "dicomnb.widgets.explorer",
     "demo": "dicomnb.samples",
     "demo_labels": "dicomnb.samples",
     "load_table": "dicomnb.tables.saved",

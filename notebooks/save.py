@@ -32,7 +32,10 @@ def main(name: str) -> None:
     path = Path(name)
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=300,
+        store_widget_state=False,  # panels come to life in a kernel only
+        resources={"metadata": {"path": str(path.parent)}},
     ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

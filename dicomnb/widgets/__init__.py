@@ -12,16 +12,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dicomnb.widgets.connecting import ConnectPanel
     from dicomnb.widgets.deleting import DeletePanel
+    from dicomnb.widgets.explorer import Explorer
     from dicomnb.widgets.retrieving import RetrievePanel
     from dicomnb.widgets.searching import SearchPanel
     from dicomnb.widgets.uploading import UploadPanel
     from dicomnb.widgets.viewer import Viewer
 
-__all__ = ["ConnectPanel", "DeletePanel", "RetrievePanel", "SearchPanel", "UploadPanel", "Viewer"]
+__all__ = [
+    "ConnectPanel",
+    "DeletePanel",
+    "Explorer",
+    "RetrievePanel",
+    "SearchPanel",
+    "UploadPanel",
+    "Viewer",
+]
 
 _MODULES = {
     "ConnectPanel": "dicomnb.widgets.connecting",
     "DeletePanel": "dicomnb.widgets.deleting",
+    "Explorer": "dicomnb.widgets.explorer",
     "RetrievePanel": "dicomnb.widgets.retrieving",
     "SearchPanel": "dicomnb.widgets.searching",
     "UploadPanel": "dicomnb.widgets.uploading",

@@ -253,12 +253,18 @@ class SearchPanel(Stepping):
         """Show the rows of the present step, as they were left if they were."""
         step = self._step
         table = pd.DataFrame() if step.found is None else step.found.table
-        columns = {}
+        columns, before = {}, self.selected
         if step.found is not None:
             level = step.found.search.level
             is_one = step.within is not None and len(step.within) == 1
             columns = columns_of(table, level, is_within=is_one)
         self._grid.show(table, columns=columns, keep=keep)
+        if keep and step.found is not None:
+            # Rows are told by what they are: at the place of one that is gone lies another.
+            uid = UID_KEYWORDS[step.found.search.level]
+            known = set(before[uid]) if len(before) else set()
+            self._grid.feed.choose(table.index[table[uid].isin(known)])
+            self._grid.tell()
         if step.feed is not None:
             self._grid.feed.like(step.feed)
             step.feed = None

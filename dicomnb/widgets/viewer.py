@@ -132,6 +132,13 @@ class Viewer(Panel):
         self._take(load, overlay)
         return self
 
+    def clear(self) -> None:
+        """Show nothing, and let go of what was shown."""
+        self.cancel()
+        self._shown, self._overlays, self._ticket, self._broken = None, [], next(_tickets), ""
+        self.what, self.measurements, self.kept = None, [], ""
+        self._tell_state()
+
     # -- what the browser asks for ----------------------------------------------------------------
 
     def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
@@ -219,7 +226,7 @@ class Viewer(Panel):
         self._begin("Fetching…", fetch, lambda got: self._show(*got), failed=self._fail)
 
     def _show(self, shown: Shown, overlays: list[Overlay]) -> None:
-        is_first = self._shown is None
+        is_first = self._ticket == 0
         self._shown, self._overlays, self._ticket = shown, overlays, next(_tickets)
         with self.hold_trait_notifications():
             is_film = shown.samples == 3 or shown.frame_rate is not None

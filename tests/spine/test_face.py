@@ -18,8 +18,8 @@ NAMES = [
     "DecodeError", "DicomWebError", "DicomnbError", "DicomnbWarning", "DiskFull", "GeometryError",
     "LimitExceeded", "Limits", "NoDicom", "NotFound", "Options", "OriginRefused", "ProtocolError",
     "Ref", "RefError", "ServerError", "StillRunning", "StoreError", "Throttled", "UnitsError",
-    "Unsupported", "Volume", "connect", "demo", "demo_labels", "google", "images", "load_table",
-    "measurements", "plots", "read_multipart", "save_table", "serve", "volumes",
+    "Unsupported", "Volume", "browse", "connect", "demo", "demo_labels", "google", "images",
+    "load_table", "measurements", "plots", "read_multipart", "save_table", "serve", "volumes",
     "widgets",
 ]  # fmt: skip
 

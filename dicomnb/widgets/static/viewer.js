@@ -107,7 +107,7 @@ class View extends Panel {
     else if (message.kind === "frames") { if (isCurrent) this.take(message, buffers); }
     else if (message.kind === "failed") { if (isCurrent) this.fail(message); }
     else if (message.kind === "broken") this.close(message.words, () => this.hello());
-    else if (message.kind === "nothing") this.close(NOTHING);
+    else if (message.kind === "nothing") this.nothing();
     else super.receive(message, buffers);
   }
 
@@ -115,6 +115,18 @@ class View extends Panel {
     this.frames.fail(message.frame, message.words);
     this.complain();
     this.fetch();
+  }
+
+  // What was held is let go of as well.
+  nothing() {
+    this.renew();
+    this.facts = this.frames = this.preview = null;
+    for (const one of [this.title, this.corner, this.readout]) one.textContent = "";
+    for (const row of [this.sliceRow, this.timeRow, this.controls.presets]) row.hidden = true;
+    const context = this.canvas.getContext("2d", { alpha: false });
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    this.close(NOTHING);
   }
 
   // There is nothing to look at, or no longer.
