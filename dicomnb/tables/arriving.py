@@ -18,6 +18,9 @@ __all__ = ["ArrivingRows", "Decoded"]
 
 _PIECE = 1 << 20
 """How much is decoded at once: what a processor's cache holds, and many rows."""
+_MOST = 8
+"""Pieces that may come without a place to cut before it is given up: the text is searched anew for
+each, and held beside the answer."""
 _OPENING = re.compile(rb'\s*\[\s*(\{\s*"[0-9A-F]{8}")')
 
 
@@ -55,7 +58,7 @@ class ArrivingRows:
         self._opening: bytes | None = None
         self._pages: list[Page] | None = []
 
-    def feed(self, piece: memoryview) -> None:
+    def feed(self, piece: bytes) -> None:
         """Take in the next bytes of the array."""
         if self._pages is None:
             return
@@ -77,6 +80,8 @@ class ArrivingRows:
             self._text[:cut] = b"["
             self._enough = _PIECE
             self._decode(rows)
+        elif len(self._text) > _MOST * _PIECE:
+            self._give_up()
 
     def decoded(self, rows: bytes) -> Decoded | None:
         """The columns of the whole array, once it was fed; see `Decoded`.

@@ -228,7 +228,7 @@ class Run:
             is_large = size is not None or count >= MANY_ROWS
             is_full = is_large and count == (size or self._last) and new == count
             most = min(search.link.in_flight, max(1, ROWS_IN_FLIGHT // count))
-            self._ahead = min(2 * self._ahead, most) if is_full else 1
+            self._ahead = min(4 * self._ahead, most) if is_full else 1
             self._look_at_cap(is_short=is_short)
         self._last = count
         return Page(array, kept, notes=notes, warnings=warnings, decoded=rows.decoded)

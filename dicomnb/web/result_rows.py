@@ -90,7 +90,7 @@ class Rows:
 
 
 def array_in(
-    answer: Answer, limits: Limits, *, heard: Callable[[memoryview], None] | None = None
+    answer: Answer, limits: Limits, *, heard: Callable[[bytes], None] | None = None
 ) -> bytes:
     """The body of an answer as one JSON text, whole or, where it is multipart, of its parts.
 

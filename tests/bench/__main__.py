@@ -37,18 +37,20 @@ def main() -> None:
     build = ROOT / "build" / "bench"
     chosen = given.works or [*WORKS, "import", "linear"]
     said: dict[str, Any] = {}
+    measured: list[Measured] = []
     print(f"{'work':46}{'peer':34}{'ours s':>9}{'theirs s':>10}{'ratio':>8}{'goal':>7}  memory")
     for name in chosen:
         if name in WORKS:
-            found = measure(name, sizes=Sizes(), build=build, rounds=given.rounds)
-            said[name] = {**asdict(found), "ratios": _told(found)}
+            measured.append(measure(name, sizes=Sizes(), build=build, rounds=given.rounds))
+            said[name] = {**asdict(measured[-1]), "ratios": _told(measured[-1])}
         elif name == "import":
             said[name] = imports(given.rounds)
         else:
             said[name] = linear(build, given.rounds)
     build.mkdir(parents=True, exist_ok=True)
     (build / "bench.json").write_text(json.dumps(said, indent=1))
-    print(f"\nAll figures: {(build / 'bench.json').relative_to(ROOT)}")
+    (build / "table.md").write_text("\n".join(_table(measured)) + "\n")
+    print(f"\nAll figures: {(build / 'bench.json').relative_to(ROOT)}; table.md beside it")
 
 
 def _told(found: Measured) -> dict[str, float]:
@@ -57,7 +59,7 @@ def _told(found: Measured) -> dict[str, float]:
     title, memory = work.title, _memory(found)
     for peer in work.peers:
         goal = work.goals.get(peer)
-        shown = "" if goal is None else f"{goal:.2g}×"
+        shown = "" if goal is None else f"{goal:.3g}×"
         ratio = found.ratio(peer)
         mark = "" if goal is None or ratio >= goal else "  BELOW"
         print(
@@ -67,6 +69,21 @@ def _told(found: Measured) -> dict[str, float]:
         title = memory = ""
     sys.stdout.flush()
     return {peer: found.ratio(peer) for peer in work.peers}
+
+
+def _table(measured: list[Measured]) -> list[str]:
+    """The same as Markdown, for the README."""
+    lines = ["| work | beside | goal | ratio | seconds | memory |", "|---|---|---|---|---|---|"]
+    for found in measured:
+        work = WORKS[found.work]
+        title, memory, ours = work.title, _memory(found), found.median("dicomnb")
+        for peer in work.peers:
+            goal = f"{work.goals[peer]:.3g}×" if peer in work.goals else ""
+            seconds = f"{ours:.3f} / {found.median(peer):.3f}"
+            ratio = f"{found.ratio(peer):.2f}×"
+            lines.append(f"| {title} | {peer} | {goal} | {ratio} | {seconds} | {memory} |")
+            title = memory = ""
+    return lines
 
 
 def _memory(found: Measured) -> str:
@@ -102,8 +119,11 @@ def linear(build: Path, rounds: int) -> dict[str, float]:
     """How much more ten times as much costs; at most eleven times."""
     found = {}
     for name in LINEAR:
-        large = measure(name, sizes=Sizes(), build=build, rounds=rounds).median("dicomnb")
-        small = measure(name, sizes=Sizes().tenth(), build=build, rounds=rounds).median("dicomnb")
+        sizes = (Sizes(), Sizes().tenth())
+        large, small = (
+            measure(name, sizes=one, build=build, rounds=rounds, alone=True).median("dicomnb")
+            for one in sizes
+        )
         found[name] = large / small
         print(
             f"{'ten times as much: ' + name:80}{found[name]:17.2f}×{'≤ 11×':>7}"

@@ -31,6 +31,17 @@ SYNTAXES = {
     "jpeg2000": JPEG2000Lossless,
 }
 BOUNDARY = "bench-boundary"
+NOT_IN_ROWS = (
+    "PixelData",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "SamplesPerPixel",
+    "WindowCenter",
+    "WindowWidth",
+)
 
 
 @dataclass(frozen=True)
@@ -62,15 +73,17 @@ def prepared(folder: Path, sizes: Sizes) -> Path:
     """Bodies as a server would send them, and the slices as files; made where they are missing.
 
     Returns:
-        The folder of these sizes: ``rows.json``, ``<syntax>.multipart``, ``<syntax>.json`` (the
-        metadata), ``frames.bin``, ``frames.json``, ``slices/``.
+        The folder of these sizes: ``instances.json`` (rows), ``<syntax>.multipart``,
+        ``<syntax>.json`` (the metadata), ``frames.bin``, ``frames.json``, ``slices/``.
     """
     target = folder / "-".join(str(one) for one in vars(sizes).values())
+    target.mkdir(parents=True, exist_ok=True)
+    rows = target / "instances.json"
+    if not rows.exists():
+        rows.write_bytes(json.dumps(_rows(sizes.rows), separators=(",", ":")).encode())
     done = target / "done"
     if done.exists():
         return target
-    target.mkdir(parents=True, exist_ok=True)
-    (target / "rows.json").write_bytes(json.dumps(_rows(sizes.rows)).encode())
     for name, syntax in SYNTAXES.items():
         count = sizes.slices if name == "plain" else sizes.compressed
         slices = [_slice(index, count, sizes.side, syntax) for index in range(count)]
@@ -81,9 +94,10 @@ def prepared(folder: Path, sizes: Sizes) -> Path:
 
 
 def _rows(count: int) -> list[dict[str, Any]]:
-    """Rows of an instance search as full servers send them, about 1.2 kB each."""
+    """Rows of an instance search as full servers send them, about 1.2 kB each, without spaces."""
     template = _slice(0, 1, 2, ExplicitVRLittleEndian)
-    del template.PixelData
+    for keyword in NOT_IN_ROWS:
+        delattr(template, keyword)
     row = template.to_json_dict()
     rows = []
     for index in range(count):

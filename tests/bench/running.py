@@ -76,8 +76,8 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
             process.terminate()
 
 
-def measure(name: str, *, sizes: Sizes, build: Path, rounds: int) -> Measured:
-    """Measure one row, everybody in turn in every round.
+def measure(name: str, *, sizes: Sizes, build: Path, rounds: int, alone: bool = False) -> Measured:
+    """Measure one row, everybody in turn in every round; or dicomnb ``alone``.
 
     Raises:
         AssertionError: the results are not the same, so the times cannot be compared.
@@ -86,15 +86,17 @@ def measure(name: str, *, sizes: Sizes, build: Path, rounds: int) -> Measured:
     data = prepared(build, sizes)
     if work.server is None:
         files = folder_of_files(build, sizes.files)
-        return _rounds(name, work, {"folder": str(files)}, build, rounds)
+        return _rounds(name, work, {"folder": str(files)}, build, rounds, alone)
     with serving(data, *(SLOW if work.server == "slow" else [])) as root:
         place = {"url": f"{root}/{work.syntax}", "folder": str(data), "syntax": work.syntax}
-        return _rounds(name, work, place, build, rounds)
+        return _rounds(name, work, place, build, rounds, alone)
 
 
-def _rounds(name: str, work: Work, place: Mapping[str, str], build: Path, rounds: int) -> Measured:
+def _rounds(
+    name: str, work: Work, place: Mapping[str, str], build: Path, rounds: int, alone: bool
+) -> Measured:
     measured = Measured(name)
-    everybody = ["dicomnb", *work.peers]
+    everybody = ["dicomnb"] if alone else ["dicomnb", *work.peers]
     for number in range(rounds + 1):
         results = {}
         for who in everybody:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 from cheroot.wsgi import Server
 
 from tests.bench.data import BOUNDARY, SERIES, STUDY
@@ -117,13 +118,19 @@ class Prepared:
     def _search(self, query: dict[str, list[str]]) -> bytes:
         start = int(query.get("offset", ["0"])[0])
         count = int(query.get("limit", [str(len(self._rows))])[0])
-        rows = self._rows[start : start + min(count, self._page or count)]
-        return b"[" + b",".join(rows) + b"]"
+        stop = start + min(count, self._page or count)
+        if (start, stop) not in self._searches:
+            self._searches[start, stop] = b"[" + b",".join(self._rows[start:stop]) + b"]"
+        return self._searches[start, stop]
+
+    @cached_property
+    def _searches(self) -> dict[tuple[int, int], bytes]:
+        return {}
 
     @cached_property
     def _rows(self) -> list[bytes]:
-        rows = json.loads((self._folder / "rows.json").read_bytes())
-        return [json.dumps(row).encode() for row in rows]
+        rows = (self._folder / "instances.json").read_bytes()
+        return list(map(bytes, msgspec.json.decode(rows, type=list[msgspec.Raw])))
 
     def _metadata(self, root: str) -> list[dict[str, Any]]:
         return list(json.loads((self._folder / f"{root}.json").read_bytes()))

@@ -1,7 +1,7 @@
 """The same work done by dicomnb, by its peers as a user would today, and by the limit.
 
-Each function takes a `Place`, does the work and returns a figure by which the results can be
-compared: the benchmark refuses to time what gives another result.
+Each function takes a `Place`, does the work and returns what it made, an array, a table or a
+figure: the benchmark refuses to time what gives another result.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Work:
 def our_search(place: Place) -> Any:
     import dicomnb as dn
 
-    return len(dn.connect(place.url).instances())
+    return dn.connect(place.url).instances()
 
 
 def our_volume(place: Place) -> Any:
@@ -116,7 +116,7 @@ def our_store(place: Place) -> Any:
 def our_metadata(place: Place) -> Any:
     import dicomnb as dn
 
-    return len(dn.connect(place.url).metadata(dn.Ref(STUDY, SERIES)))
+    return dn.connect(place.url).metadata(dn.Ref(STUDY, SERIES))
 
 
 def our_index(place: Place) -> Any:
@@ -129,7 +129,7 @@ def our_index(place: Place) -> Any:
 def our_folder_search(place: Place) -> Any:
     import dicomnb as dn
 
-    return len(dn.connect(place.folder).instances())
+    return dn.connect(place.folder).instances()
 
 
 # -- dicomweb-client with pydicom and pandas -------------------------------------------------------
@@ -142,11 +142,11 @@ def client(place: Place) -> Any:
 
 
 def peer_search(place: Place) -> Any:
-    return len(_comprehended(client(place).search_for_instances()))
+    return _comprehended(client(place).search_for_instances())
 
 
 def peer_paged_search(place: Place) -> Any:
-    return len(_comprehended(client(place).search_for_instances(get_remaining=True)))
+    return _comprehended(client(place).search_for_instances(get_remaining=True))
 
 
 def _comprehended(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -165,7 +165,7 @@ def peer_search_datasets(place: Place) -> Any:
     from pydicom import Dataset
 
     sets = [Dataset.from_json(row) for row in client(place).search_for_instances()]
-    return len(pd.DataFrame([{name: one.get(name) for name in COLUMNS} for one in sets]))
+    return pd.DataFrame([{name: one.get(name) for name in COLUMNS} for one in sets])
 
 
 def _stacked(slices: Any) -> np.ndarray[Any, Any]:
@@ -204,7 +204,7 @@ def peer_metadata(place: Place) -> Any:
     from pydicom import Dataset
 
     sets = [Dataset.from_json(row) for row in client(place).retrieve_series_metadata(STUDY, SERIES)]
-    return len(pd.DataFrame([{one.keyword: one.value for one in each} for each in sets]))
+    return pd.DataFrame([{one.keyword: one.value for one in each} for each in sets])
 
 
 def _file_client(place: Place, *, again: bool) -> Any:
@@ -226,7 +226,7 @@ def peer_index_again(place: Place) -> Any:
 
 
 def peer_folder_search(place: Place) -> Any:
-    return len(_comprehended(_file_client(place, again=False).search_for_instances()))
+    return _comprehended(_file_client(place, again=False).search_for_instances())
 
 
 # -- the limits ------------------------------------------------------------------------------------

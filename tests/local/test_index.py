@@ -390,7 +390,7 @@ def test_two_processes_refresh_at_once(folder: Path, index: Index) -> None:
     for worker in workers:
         worker.start()
     start.set()
-    assert [answers.get(timeout=30) for _ in workers] == [300, 300]
+    assert [answers.get(timeout=120) for _ in workers] == [300, 300]
     for worker in workers:
         worker.join(20)
         assert worker.exitcode == 0

@@ -40,7 +40,7 @@ def fed(text: bytes, sizes: list[int]) -> Decoded | None:
     rows, at, turn = ArrivingRows(COLUMNS), 0, 0
     while at < len(text):
         piece = text[at : at + sizes[turn % len(sizes)]]
-        rows.feed(memoryview(piece))
+        rows.feed(piece)
         at, turn = at + len(piece), turn + 1
     return rows.decoded(text)
 
@@ -101,6 +101,19 @@ def test_regular_rows_are_decoded_on_the_way(monkeypatch):
 def test_what_is_not_regular_is_left_to_the_patient_readers(spoilt):
     text = spoilt(json.dumps([row(number) for number in range(300)]).encode())
     assert fed(text, [700]) is None
+
+
+def test_rows_that_begin_otherwise_than_the_first_are_not_searched_for_ever():
+    first, *others = ({**row(number), "00081140": {"vr": "SQ"}} for number in range(300))
+    for one in others:
+        del one["00080005"]
+    assert fed(json.dumps([first, *others[:2]]).encode(), [100]) is not None
+    rows = ArrivingRows(COLUMNS)
+    text = json.dumps([first, *others]).encode()
+    for at in range(0, len(text), 100):
+        rows.feed(text[at : at + 100])
+        assert len(rows._text) <= 9 * 300
+    assert rows.decoded(text) is None
 
 
 def test_a_table_of_decoded_rows_is_the_table_of_the_rows():
