@@ -35,6 +35,8 @@ MOST_SERIES = 128
 LEAST_ROWS = 4
 """Rows that are looked at of each series, where it has as many."""
 
+_CANNOT_TELL = (BadQuery, Unsupported)
+"""A source that cannot be searched: nothing is known of it beforehand."""
 _NUMBERS = {
     name: attribute(name).tag
     for name in ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "NumberOfFrames")
@@ -154,7 +156,10 @@ def _series_of(
     asked = _spread(studies, MOST_STUDIES)
 
     def ask(study: Ref, inner: Cancel) -> list[_Series]:
-        return list(_rows_of_study(source, study, inner))
+        try:
+            return list(_rows_of_study(source, study, inner))
+        except _CANNOT_TELL:
+            return []
 
     every = side_by_side(ask, asked, workers=min(workers, len(asked)), cancel=cancel)
     with closed_after(every):
@@ -192,7 +197,10 @@ def _look(source: Source, series: Sequence[_Series], workers: int, cancel: Cance
     def look(one: _Series, inner: Cancel) -> None:
         limit = rows_of(one)
         query = Query("instance", within=one.ref, fields=tuple(_NUMBERS.values()), limit=limit)
-        rows = list(_rows(source, query, inner))
+        try:
+            rows = list(_rows(source, query, inner))
+        except _CANNOT_TELL:
+            return
         if one.wanted is not None:
             rows = [row for row in rows if _value(row, _INSTANCE) in one.wanted] or rows
         elif len(rows) < limit:
@@ -208,13 +216,10 @@ def _look(source: Source, series: Sequence[_Series], workers: int, cancel: Cance
 
 
 def _rows(source: Source, query: Query, cancel: Cancel) -> Iterator[Mapping[str, Any]]:
-    try:
-        with closed_after(source.search(query, cancel=cancel)) as pages:
-            for page in pages:
-                rows = msgspec.json.decode(page.rows)
-                yield from (row for row in rows if isinstance(row, dict))
-    except (BadQuery, Unsupported):
-        return  # it cannot be searched: then nothing is known beforehand
+    with closed_after(source.search(query, cancel=cancel)) as pages:
+        for page in pages:
+            rows = msgspec.json.decode(page.rows)
+            yield from (row for row in rows if isinstance(row, dict))
 
 
 def _summed(
@@ -241,10 +246,10 @@ def _summed(
         totals["samples"] += weight * sum(each.samples for each in one.seen)
     scale = instances / instances_seen if instances_seen else 0.0
     whole = {name: round(total * scale) for name, total in totals.items()}
-    is_counted = share == 1 and all(one.count is not None for one in found) and bool(found)
-    is_exact = is_counted and all(one.is_whole for one in found)
+    is_counted = bool(found) and all(one.count is not None for one in found)
+    is_exact = is_counted and share == 1 and all(one.is_whole for one in found)
     return Size(
-        instances=instances if is_counted or (told is not None and share < 1) else told,
+        instances=instances if is_counted else told,
         stored_bytes=stored,
         pixel_bytes=whole["size"] if seen else None,
         images=whole["images"],

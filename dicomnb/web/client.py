@@ -15,7 +15,7 @@ from dicomnb.tables.arriving import ArrivingRows
 from dicomnb.web import ladder, paging, retrieving, searching
 from dicomnb.web.connection import JSON_HEADERS, Connection, search_path
 from dicomnb.web.failures import error_of
-from dicomnb.web.google_api import GoogleApi, operation_name
+from dicomnb.web.google_api import GoogleApi, operation_name, stored_bytes
 from dicomnb.web.google_names import api_root_of
 from dicomnb.web.result_rows import Received, array_in, columns_of
 from dicomnb.web.storing import ERROR_ANSWERS, Batch, not_in_this_form
@@ -105,6 +105,14 @@ class WebSource(Connection):
         rungs = ladder.instance_rungs(transfer_syntax, single=ref.level == "instance")
         answer = self._climb("instances", rungs, ref.path, cancel=cancel)
         yield from retrieving.parts_of(answer, self._options.limits)
+
+    def stored_bytes(self, refs: Sequence[Ref], *, cancel: Cancel | None = None) -> int | None:
+        """Bytes of studies or series, where the server tells: Google by its metrics, which lag."""
+        api = self.google_api()
+        if api is None or not self.address.startswith(f"{api.root}/projects/"):
+            return None
+        workers = self._options.workers
+        return stored_bytes(api, self.address, refs, workers=workers, cancel=cancel)
 
     def frames(
         self,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dicomnb.errors import ProtocolError
+from dicomnb.errors import AuthError, BadQuery, NotFound, ProtocolError, Unsupported
 from dicomnb.operations import Operation, OperationState
+from dicomnb.pool import side_by_side
 from dicomnb.web.addresses import base_address
 from dicomnb.web.auth import recipe
 from dicomnb.web.failures import beginning
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
     from dicomnb.options import Options
     from dicomnb.pool import Cancel
+    from dicomnb.refs import Ref
 
-__all__ = ["GoogleApi", "operation_name"]
+__all__ = ["GoogleApi", "operation_name", "stored_bytes"]
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 _OPERATION = re.compile(r"projects/[^/]+/locations/[^/]+(/datasets/[^/]+)?/operations/[^/?#]+")
+MOST_METRICS = 64
+"""Studies or series whose sizes are asked for, each by a call."""
+_METRICS = {"study": "getStudyMetrics", "series": "getSeriesMetrics"}
+_SIZES = ("structuredStorageSizeBytes", "blobStorageSizeBytes")
 
 
 class GoogleApi:
@@ -171,3 +177,31 @@ def _number(value: Any) -> int:
     """A count, which the API writes as text."""
     text = str(value)
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+
+
+def stored_bytes(
+    api: GoogleApi, base: str, refs: Sequence[Ref], *, workers: int, cancel: Cancel | None = None
+) -> int | None:
+    """Bytes of studies or series as stored, by the service's metrics, which lag behind.
+
+    Args:
+        api: of the store.
+        base: its DICOMweb root.
+        refs: of one level; for instances and for very many there are no metrics.
+
+    Returns:
+        None where the service does not tell: metrics are a permission of their own.
+    """
+    method = _METRICS.get(refs[0].level) if 0 < len(refs) <= MOST_METRICS else None
+    if method is None:
+        return None
+
+    def ask(ref: Ref, inner: Cancel) -> int:
+        path = f"{base.removeprefix(f'{api.root}/')}/{ref.path}:{method}"
+        said = api.call("GET", path, cancel=inner)
+        return sum(int(said.get(field) or 0) for field in _SIZES)
+
+    try:
+        return sum(side_by_side(ask, refs, workers=workers, cancel=cancel))
+    except (AuthError, BadQuery, NotFound, Unsupported, ValueError, TypeError):
+        return None

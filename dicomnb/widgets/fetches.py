@@ -72,6 +72,11 @@ class Fetch(Protocol):
         ...
 
     @property
+    def kept(self) -> str:
+        """The attribute of the panel that holds what came; empty when nothing did."""
+        ...
+
+    @property
     def notes(self) -> list[str]:
         """What else to say of what came."""
         ...
@@ -137,6 +142,11 @@ class VolumeFetch:
             came = self._stacking.done
             return f"{counted(came, 'instance')} in memory so far." if came else ""
         return _described(self.volume)
+
+    @property
+    def kept(self) -> str:
+        """``"volume"`` once it is made."""
+        return "" if self.volume is None else "volume"
 
     @property
     def notes(self) -> list[str]:
@@ -215,6 +225,11 @@ class DatasetsFetch:
             return ""
         words = counted(len(self.datasets), "data set")
         return f"{words} in memory{'.' if self._is_whole else ' so far.'}"
+
+    @property
+    def kept(self) -> str:
+        """``"datasets"`` once there is one."""
+        return "datasets" if self.datasets else ""
 
     @property
     def notes(self) -> list[str]:
@@ -306,6 +321,11 @@ class FolderFetch:
         parts = [f"{counts[name]:,} {words}" for name, words in _GOT.items() if name in counts]
         size = in_bytes(int(self.table["Bytes"].sum()))
         return f"{', '.join(parts)}. {size} in {str(self.folder)!r}."
+
+    @property
+    def kept(self) -> str:
+        """``"outcome"`` once there is one."""
+        return "" if self.table is None else "outcome"
 
     @property
     def notes(self) -> list[str]:

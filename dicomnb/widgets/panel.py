@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anywidget
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Held", "Panel"]
 
 Result = TypeVar("Result")
+
+_OFTEN_SECONDS = 0.1
 
 
 class Held(traitlets.TraitType[Any, Any]):
@@ -72,6 +75,7 @@ class Panel(anywidget.AnyWidget):
         super().__init__(**traits)
         self._cancel: Cancel | None = None
         self._latest: object = None
+        self._progress_told = 0.0
         self._background = Background(f"dicomnb-{type(self).__name__}", self._failed)
         self._is_made = True
         self.on_msg(self._receive)
@@ -182,8 +186,17 @@ class Panel(anywidget.AnyWidget):
         if failed is not None:
             failed(error)
 
-    def _tell_progress(self, progress: Progress) -> None:
-        """Tell how far the work has come; from whatever thread does it."""
+    def _tell_progress(self, progress: Progress, **more: Any) -> None:
+        """Tell how far the work has come, ten times a second at most; from whatever thread.
+
+        Args:
+            more: what the front end is told besides.
+        """
+        is_last = progress.total is not None and progress.done >= progress.total
+        now = monotonic()
+        if now - self._progress_told < _OFTEN_SECONDS and not is_last:
+            return
+        self._progress_told = now
         told = {
             "kind": "progress",
             "done": progress.done,
@@ -194,6 +207,7 @@ class Panel(anywidget.AnyWidget):
             "bytes_total": progress.bytes_total,
             "speed": progress.speed,
             "seconds_left": progress.seconds_left,
+            **more,
         }
         self._background.tell(lambda: self.send(told))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from dicomnb.widgets.background import Background
 from dicomnb.widgets.fetches import TARGETS, DatasetsFetch, FolderFetch, VolumeFetch
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.panel import Held, Panel
-from dicomnb.widgets.sizes import Room, needed, room_for, room_in_words, size_in_words, too_large
+from dicomnb.widgets.retrieving_state import last_state, selection_state, target_state
+from dicomnb.widgets.sizes import Room, needed, no_volume, room_for, suitable
 from dicomnb.widgets.wanted import Wanted, wanted_of
 
 if TYPE_CHECKING:
@@ -35,14 +37,7 @@ LAYOUTS = (
     "{PatientID}/{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm",
     "{SOPInstanceUID}.dcm",
 )
-MOST_FAILED = 200
-"""Failed instances that are listed in the page; `RetrievePanel.outcome` has all."""
-_NO_VOLUME = frozenset(
-    {"SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "AU", "ECG", "DOC"}
-)
 _OPTIONS = ("target", "folder", "file_layout", "verify", "strict", "lazy")
-_FEW = 50
-"""Up to so many instances go into memory unasked, rather than into a folder."""
 
 
 class RetrievePanel(Panel):
@@ -134,15 +129,9 @@ class RetrievePanel(Panel):
 
     def _choose(self) -> None:
         """Set the target that suits what is selected, unless a person chose one that can be."""
-        if self._is_chosen and (self.target != "volume" or self._can_be_volume):
-            return
-        wanted, size = self._wanted, self.size or Size()
-        count = size.instances if size.instances is not None else wanted.told
-        if self._can_be_volume and (size.slices > 1 or (self.size is None and (count or 2) > 1)):
-            suits: Target = "volume"
-        else:
-            suits = "datasets" if count is not None and 0 < count <= _FEW else "folder"
-        self._suit(suits)
+        is_possible = self.target != "volume" or not no_volume(self._wanted, self.size)
+        if not (self._is_chosen and is_possible):
+            self._suit(suitable(self._wanted, self.size))
 
     def _suit(self, target: Target) -> None:
         """Set the target without that a person chose it."""
@@ -155,15 +144,6 @@ class RetrievePanel(Panel):
         """Whoever sets the target, be it to what it is already, chose it."""
         self._is_chosen = True
         return proposal["value"]
-
-    @property
-    def _can_be_volume(self) -> bool:
-        size = self.size or Size()
-        modalities = set(size.modalities or self._wanted.modalities)
-        has_images = self.size is None or size.pixel_bytes is None or size.slices > 0
-        is_grey = size.samples_per_pixel == 1
-        named = bool(modalities) and modalities <= _NO_VOLUME
-        return self._wanted.is_one_series and has_images and is_grey and not named
 
     def _optioned(self, change: Any) -> None:
         if change["name"] == "folder":
@@ -296,8 +276,12 @@ class RetrievePanel(Panel):
         self._fetch, self._heard = fetch, []
         fetch.fault = None
 
+        size = self.size if self._fetched is self._wanted else None
+        expected = None if size is None else needed(fetch.target, size, ())
+        tell = partial(self._tell_progress, bytes_expected=expected)
+
         def work(cancel: Cancel) -> None:
-            fetch.run(self._tell_progress, cancel)
+            fetch.run(tell, cancel)
 
         def ended(fault: BaseException | None) -> None:
             fetch.fault = fault
@@ -379,80 +363,32 @@ class RetrievePanel(Panel):
 
     def _state(self) -> dict[str, Any]:
         wanted, size = self._wanted, self.size
-        is_asking = bool(wanted.refs) and size is None
+        last = None
+        if self._fetch is not None and not self.busy:
+            of = "" if self._fetched is wanted else self._fetched.words
+            last = last_state(self._fetch, of=of, heard=self._heard)
         return {
             "selection": {
-                "words": wanted.words,
-                "lines": wanted.lines,
-                "more": wanted.more,
+                **selection_state(wanted, size),
                 "unclear": self._unclear,
                 "has_archive": self.archive is not None,
-                "size": size_in_words(size) if size is not None and wanted.refs else "",
-                "is_asking": is_asking,
             },
             "options": {name: getattr(self, name) for name in _OPTIONS},
-            "targets": {target: self._target_state(target) for target in TARGETS},
+            "targets": {
+                target: target_state(target, wanted, size, room=self._room, lazy=self.lazy)
+                for target in TARGETS
+            },
             "place": self._room.place,
             "layouts": LAYOUTS,
             "code": self.code,
-            "last": self._last_state(),
-        }
-
-    def _target_state(self, target: Target) -> dict[str, Any]:
-        """Whether a target can be chosen, what it takes, and whether it is too large."""
-        wanted, size = self._wanted, self.size or Size()
-        needs = needed(target, size, wanted.modalities) if wanted.refs else None
-        needs = None if target == "volume" and self.lazy else needs
-        return {
-            "can": target != "volume" or not wanted.refs or self._can_be_volume,
-            "room": room_in_words(target, needs, self._room),
-            "warning": too_large(target, needs, self._room),
-        }
-
-    def _last_state(self) -> dict[str, Any] | None:
-        """The fetch that was made last, and the ways on from it."""
-        fetch = self._fetch
-        if fetch is None or self.busy:
-            return None
-        failed = fetch.failed if isinstance(fetch, FolderFetch) else None
-        rows = [] if failed is None else failed.head(MOST_FAILED).to_dict("records")
-        refused = fetch if isinstance(fetch, VolumeFetch) and fetch.is_refused else None
-        return {
-            "of": "" if self._fetched is self._wanted else self._fetched.words,
-            "target": fetch.target,
-            "done": fetch.done,
-            "notes": [*fetch.notes, *self._heard],
-            "can_resume": fetch.can_go_on,
-            "can_retry": bool(rows) and fetch.fault is None,
-            "can_relax": refused is not None and refused.is_strict,
-            "can_be_datasets": refused is not None,
-            "failed": [{"name": _name(row), "reason": str(row["Reason"])} for row in rows],
-            "failed_count": 0 if failed is None else len(failed),
+            "last": last,
         }
 
     @property
     def code(self) -> str:
         """The Python that makes the fetch that is chosen; empty where there is none."""
-        archive, wanted = self.archive, self._wanted
-        if archive is None or not wanted.refs:
+        if self.archive is None or not self._wanted.refs:
             return ""
-        fetch: Fetch
-        if self.target == "volume":
-            if not wanted.is_one_series:
-                return ""
-            fetch = VolumeFetch(archive, wanted, strict=self.strict, lazy=self.lazy)
-        elif self.target == "datasets":
-            fetch = DatasetsFetch(archive, wanted)
-        else:
-            fetch = FolderFetch(
-                archive, wanted, self.folder, layout=self.file_layout, verify=self.verify
-            )
-        return f"import dicomnb as dn\n\n{fetch.code}"
-
-
-def _name(row: dict[Any, Any]) -> str:
-    """By what a row of a download is told apart."""
-    for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
-        if isinstance(row[keyword], str):
-            return f"{keyword} {row[keyword]}"
-    return ""
+        if self.target == "volume" and not self._wanted.is_one_series:
+            return ""
+        return f"import dicomnb as dn\n\n{self._chosen(self.archive).code}"

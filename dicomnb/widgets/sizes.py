@@ -13,11 +13,26 @@ if TYPE_CHECKING:
 
     from dicomnb.transfer.sizes import Size
     from dicomnb.widgets.fetches import Target
+    from dicomnb.widgets.wanted import Wanted
 
-__all__ = ["Room", "needed", "room_for", "room_in_words", "size_in_words", "too_large"]
+__all__ = [
+    "Room",
+    "needed",
+    "no_volume",
+    "room_for",
+    "room_in_words",
+    "size_in_words",
+    "suitable",
+    "too_large",
+]
 
 _FLOATS = frozenset({"PT", "NM", "RTDOSE"})
 """Modalities whose values are mostly no whole numbers, so that they are float32."""
+_WITHOUT_IMAGES = frozenset(
+    {"SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTRECORD", "AU", "ECG", "DOC"}
+)
+_FEW = 50
+"""Up to so many instances go into memory unasked, rather than into a folder."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,31 @@ class Room:
 def room_for(folder: Path) -> Room:
     """What is free now; looks at the disk, which may take time."""
     return Room(free_memory(), free_disk(folder), str(folder.absolute()))
+
+
+def no_volume(wanted: Wanted, size: Size | None) -> str:
+    """Why what is selected makes no volume, in words; empty where it may make one."""
+    if not wanted.is_one_series:
+        return "only of a single series"
+    modalities = set(size.modalities if size and size.modalities else wanted.modalities)
+    if modalities and modalities <= {"SEG"}:
+        return "archive.segmentation reads these"
+    if modalities and modalities <= _WITHOUT_IMAGES:
+        return "there are no images"
+    if size is None or size.pixel_bytes is None:
+        return ""
+    if not size.slices:
+        return "there are no images"
+    return "these are in colour" if size.samples_per_pixel > 1 else ""
+
+
+def suitable(wanted: Wanted, size: Size | None) -> Target:
+    """What a person would most likely want: a volume of a series of images, little in memory."""
+    count = wanted.told if size is None or size.instances is None else size.instances
+    several = (count or 2) if size is None or size.pixel_bytes is None else size.slices
+    if several > 1 and not no_volume(wanted, size):
+        return "volume"
+    return "datasets" if count is not None and 0 < count <= _FEW else "folder"
 
 
 def needed(target: Target, size: Size, modalities: tuple[str, ...]) -> int | None:

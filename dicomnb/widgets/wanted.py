@@ -39,6 +39,7 @@ class Wanted:
         lines: whose and what these are, a few; names of patients may stand here.
         more: how many such lines there would be besides.
         modalities: as far as the rows tell.
+        is_one_series: whether all of it lies in one series, and is no more than that.
     """
 
     refs: tuple[Ref, ...] = ()
@@ -47,15 +48,7 @@ class Wanted:
     lines: tuple[str, ...] = ()
     more: int = 0
     modalities: tuple[str, ...] = ()
-
-    @property
-    def is_one_series(self) -> bool:
-        """Whether all of it lies in one series, and is no more than that."""
-        return bool(self.refs) and self.refs[0].series is not None and len(self._series) == 1
-
-    @property
-    def _series(self) -> set[Ref]:
-        return {ref.at("series") for ref in self.refs}
+    is_one_series: bool = False
 
 
 def wanted_of(what: Any, *, base: str) -> Wanted:
@@ -79,6 +72,8 @@ def wanted_of(what: Any, *, base: str) -> Wanted:
         lines=tuple(lines[:MOST_LINES]),
         more=max(len(lines) - MOST_LINES, 0),
         modalities=tuple(modalities),
+        is_one_series=refs[0].series is not None
+        and len({(ref.study, ref.series) for ref in refs}) == 1,
     )
 
 
@@ -99,11 +94,11 @@ def in_bytes(size: float) -> str:
 
 def python_of(refs: Sequence[Ref]) -> str:
     """Python that means ``refs``; of many, ``panel.what``."""
+    if len(refs) > MOST_REFS:
+        return "panel.what"
     made = [f"dn.Ref({', '.join(map(quoted, _uids(ref)))})" for ref in refs]
     if len(made) == 1:
         return made[0]
-    if len(made) > MOST_REFS:
-        return "panel.what"
     return "[\n" + "".join(f"    {one},\n" for one in made) + "]"
 
 

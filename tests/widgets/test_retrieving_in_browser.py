@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import dicomnb as dn
+from dicomnb.transfer.events import Progress
 from dicomnb.widgets import RetrievePanel
 from tests.conftest import screenshots
 from tests.widgets.conftest import Bridge
@@ -101,6 +102,7 @@ def test_a_volume_by_keyboard(
     made.pump()
     assert panel.volume.shape == (24, 160, 160)
     expect(group).to_contain_text("Volume 24 × 160 × 160, 6 × 1.4 × 1.4 mm, HU")
+    expect(group).to_contain_text("In Python it is .volume of this panel.")
     expect(page.get_by_label("The last fetch")).to_contain_text("tilted by 18.0°")
 
 
@@ -167,6 +169,21 @@ def test_a_download_is_stopped_and_gone_on_with(
         expect(page.get_by_role("button", name="Resume")).to_be_hidden()
 
 
+def test_how_much_of_one_long_instance_has_come(
+    bridge: Callable[[Any], Bridge], page: Page, archive: dn.Archive, series: pd.DataFrame
+) -> None:
+    panel = RetrievePanel(archive, row(series, "Thorax enhanced"))
+    made = shown(bridge, panel)
+    panel.send({"kind": "saying", "busy": "Fetching a volume…", "level": "info", "words": ""})
+    panel._tell_progress(Progress(0, 1_000_000, 1, seconds=1.0), bytes_expected=2_950_000)
+    made.pump()
+    expect(page.locator(".dicomnb-doing")).to_have_text(
+        "Fetching a volume… · 1.00 MB of up to 2.95 MB · 1.00 MB/s · 2 s left"
+    )
+    bar = page.get_by_role("progressbar")
+    assert bar.evaluate("one => one.value / one.max") == pytest.approx(1 / 2.95)
+
+
 def test_what_is_typed_is_not_written_over(
     bridge: Callable[[Any], Bridge], page: Page, archive: dn.Archive, series: pd.DataFrame
 ) -> None:
@@ -198,8 +215,7 @@ def test_text_of_a_patient_is_text(
     panel._say("error", NASTY)
     lost = dn.Ref("1.2.3", "1.2.3.4")
     panel._fetch = made_up = type("MadeUp", (), {})()
-    made_up.target, made_up.done, made_up.fault, made_up.can_go_on = "folder", NASTY, None, True
-    made_up.notes = [NASTY]
+    made_up.kept, made_up.notes, made_up.can_go_on = "", [NASTY], True
     panel._tell_state()
     made.pump()
     expect(page.get_by_label("The last fetch").get_by_text(NASTY)).to_be_visible()

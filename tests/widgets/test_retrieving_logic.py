@@ -76,25 +76,23 @@ def test_what_is_selected_is_said_with_its_size(archive: dn.Archive, series: pd.
 
 
 @pytest.mark.parametrize(
-    ("description", "target"),
+    ("description", "target", "why_not"),
     [
-        ("Thorax 2.5", "volume"),
-        ("Thorax enhanced", "volume"),  # one instance of many frames
-        ("Dose, three beams", "volume"),
-        ("A4C colour", "datasets"),
-        ("Thorax pa", "datasets"),
-        ("Nodule measurements", "datasets"),
-        ("Lungs and nodules", "datasets"),  # a segmentation
+        ("Thorax 2.5", "volume", ""),
+        ("Thorax enhanced", "volume", ""),  # one instance of many frames
+        ("Dose, three beams", "volume", ""),
+        ("A4C colour", "datasets", "these are in colour"),
+        ("Thorax pa", "datasets", ""),
+        ("Nodule measurements", "datasets", "there are no images"),
+        ("Lungs and nodules", "datasets", "archive.segmentation reads these"),
     ],
 )
 def test_the_target_suits_what_is_selected(
-    archive: dn.Archive, series: pd.DataFrame, description: str, target: str
+    archive: dn.Archive, series: pd.DataFrame, description: str, target: str, why_not: str
 ) -> None:
     panel = RetrievePanel(archive, row(series, description)).wait()
     assert panel.target == target
-    assert panel._state()["targets"]["volume"]["can"] == (
-        target == "volume" or description == "Thorax pa"
-    )
+    assert panel._state()["targets"]["volume"]["why_not"] == why_not
 
 
 def test_a_target_that_was_chosen_stays_where_it_can(
@@ -292,6 +290,20 @@ def test_the_code_of_very_many_names_the_panel(archive: dn.Archive) -> None:
     assert RetrievePanel().code == ""
 
 
+def test_very_many_instances_are_not_very_many_messages(
+    archive: dn.Archive, series: pd.DataFrame, tmp_path: Path
+) -> None:
+    panel = RetrievePanel(archive, series, tmp_path).wait()
+    panel.target = "folder"
+    sent: list[dict[str, Any]] = []
+    panel.send = lambda content, buffers=None: sent.append(content)
+    panel.fetch()
+    panel.wait()
+    told = [one for one in sent if one["kind"] == "progress"]
+    assert told[-1]["done"] == told[-1]["total"] == panel.size.instances
+    assert len(told) < panel.size.instances / 4
+
+
 # -- what makes no volume ------------------------------------------------------------------------
 
 
@@ -428,10 +440,9 @@ def test_memory_is_stopped_and_gone_on_with(
     with slow_archive(demo_folder, free=30) as (archive, source):
         panel = RetrievePanel(archive, scan).wait()
         panel.target = target
-        seen: list[Any] = []
-        panel._background.tell = lambda function: (seen.append(function), function())[1]  # type: ignore[method-assign]
         panel.fetch()
-        until(lambda: len(seen) >= 10)
+        fetch: Any = panel._fetch
+        until(lambda: int((fetch.done or "0 ").split()[0]) >= 10)
         panel.cancel()
         panel.wait()
         assert panel.said[1].startswith("Cancelled. ")

@@ -1,7 +1,7 @@
 // The front end of `RetrievePanel`: what is selected, how large it is, where it goes, what came.
 
 import { element } from "./controls.js";
-import { Panel, action, field, fresh, shown } from "./panel.js";
+import { Panel, action, bytes, duration, field, fresh, shown } from "./panel.js";
 
 const TARGET_NAMES = [
   ["volume", "Volume in memory"],
@@ -74,13 +74,13 @@ class RetrieveView extends Panel {
   }
 
   results() {
-    this.done = element("div", { class: "dicomnb-of" });
+    this.kept = element("div", { class: "dicomnb-of" });
     this.notes = element("ul", { class: "dicomnb-notes" });
     this.failedRows = element("ul", { class: "dicomnb-failed" });
     this.failedWords = element("summary", {});
     this.failed = element("details", { hidden: true }, this.failedWords,
       element("div", { class: "dicomnb-scrolled", tabindex: "0", role: "region", "aria-label": "What failed" }, this.failedRows));
-    this.last = element("section", { class: "dicomnb-last", "aria-label": "The last fetch", hidden: true }, this.done, this.notes, this.failed);
+    this.last = element("section", { class: "dicomnb-last", "aria-label": "The last fetch", hidden: true }, this.kept, this.notes, this.failed);
     return this.last;
   }
 
@@ -139,9 +139,9 @@ class RetrieveView extends Panel {
   showOptions({ target, folder, file_layout, verify, strict, lazy }, targets, place, layouts) {
     for (const [name, { radio, room, line }] of this.radios) {
       radio.checked = name === target;
-      radio.disabled = !targets[name].can;
+      radio.disabled = targets[name].why_not !== "";
       line.classList.toggle("dicomnb-off", radio.disabled);
-      room.textContent = targets[name].can ? targets[name].room : "only of one series of grey images";
+      room.textContent = targets[name].why_not || targets[name].room;
     }
     // What a person is typing is not written over.
     const active = this.root.getRootNode().activeElement;
@@ -161,14 +161,15 @@ class RetrieveView extends Panel {
   }
 
   showLast(last) {
-    this.last.hidden = !last || !(last.notes.length || last.failed_count);
+    this.last.hidden = !last || !(last.kept || last.notes.length || last.failed_count);
     this.resume.hidden = !last?.can_resume;
     this.retry.hidden = !last?.can_retry;
     this.relax.hidden = !last?.can_relax;
     this.instead.hidden = !last?.can_be_datasets;
     if (!last) return;
-    this.done.textContent = last.of ? `Of what was fetched before, ${last.of}:` : "";
-    this.done.hidden = !last.of;
+    const which = last.of ? ` (${last.of}, fetched before)` : "";
+    this.kept.replaceChildren(...(last.kept ? ["In Python it is ", element("code", {}, `.${last.kept}`), ` of this panel${which}.`] : [which]));
+    this.kept.hidden = !last.kept && !which;
     this.resume.textContent = last.of ? `Resume ${last.of}` : "Resume";
     this.notes.hidden = last.notes.length === 0;
     this.notes.replaceChildren(...last.notes.map((note) => element("li", {}, note)));
@@ -178,6 +179,17 @@ class RetrieveView extends Panel {
     this.failedRows.replaceChildren(...last.failed.map(({ name, reason }) =>
       element("li", {}, element("span", { class: "dicomnb-uid" }, name), element("span", {}, reason))));
     this.failed.open = this.failed.open || last.failed_count <= 5;
+  }
+
+  // Of a single long instance, how much of it has come.
+  progress(told) {
+    super.progress(told);
+    const { bytes: came, bytes_expected: most, speed } = told;
+    if (told.total !== 1 || told.done || !most || !came) return;
+    this.bar.max = Math.max(most, came);
+    this.bar.value = came;
+    const left = came < most && speed ? ` · ${duration((most - came) / speed)} left` : "";
+    this.doing.textContent = `${this.label} · ${bytes(came)} of up to ${bytes(Math.max(most, came))} · ${bytes(Math.round(speed))}/s${left}`;
   }
 
   occupied(label) {
