@@ -260,14 +260,20 @@ class RetrievePanel(Panel):
         if why or archive is None:
             self._say("error", why)
             return None
+        if self.target == "folder":
+            if not self.folder.strip():
+                self._say("error", "Say into which folder.")
+                return None
+            Layout(self.file_layout)  # what is no layout is said before anything is asked
+        return self._chosen(archive)
+
+    def _chosen(self, archive: Archive) -> Fetch:
+        """What is selected, by the options as they are."""
+        wanted = self._wanted
         if self.target == "volume":
             return VolumeFetch(archive, wanted, strict=self.strict, lazy=self.lazy)
         if self.target == "datasets":
             return DatasetsFetch(archive, wanted)
-        if not self.folder.strip():
-            self._say("error", "Say into which folder.")
-            return None
-        Layout(self.file_layout)
         return FolderFetch(
             archive, wanted, self.folder, layout=self.file_layout, verify=self.verify
         )
