@@ -163,6 +163,7 @@ class Panel(anywidget.AnyWidget):
             # What was begun after it, having cancelled it, goes on.
             if this is self._latest:
                 self.busy = ""
+                self._progress_told = 0.0  # the first that the next work tells is not held back
             then()
 
         self._background.tell(ended)
