@@ -121,7 +121,9 @@ def fetch(page: Page, target: Path) -> None:
         "source.instances = held",
     )
     page.get_by_role("tab", name="Fetch").click()
+    expect(page.locator(".dicomnb-retrieving")).to_contain_text("22 instances")
     page.get_by_role("radio", name="Files in a folder").check()
+    until(page, "explorer.retrieve.target", lambda value: value == "folder")
     folder = page.get_by_role("textbox", name="Folder on the machine of the kernel")
     folder.fill(str(target))
     page.get_by_role("button", name="Fetch", exact=True).click()
