@@ -56,6 +56,7 @@ class ConnectPanel(Panel):
             is known (``"projects/P"`` is enough).
         archive: one that is connected already.
         options: how connections behave; what the panel can change of them begins as given.
+        brief: whether the card of a connection is one line that unfolds.
 
     Attributes:
         archive: the `Archive`, or None; may be observed, linked and set.
@@ -79,7 +80,10 @@ class ConnectPanel(Panel):
         where: str | Path | None = None,
         archive: Archive | None = None,
         options: Options | None = None,
+        *,
+        brief: bool = False,
     ) -> None:
+        self._is_brief = brief
         self._options = options or Options()
         self._form = filled(where, self._options)
         self._lists = Lists()
@@ -126,6 +130,7 @@ class ConnectPanel(Panel):
             "about": self._about,
             "notes": self._notes,
             "code": self.code,
+            "brief": self._is_brief,
         }
 
     def _fill(self, message: dict[str, Any]) -> None:

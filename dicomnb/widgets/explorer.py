@@ -70,7 +70,7 @@ class Explorer(VBox):  # type: ignore[misc]
         self, archive: Archive | None = None, *, height: int = 512, keep: bool = False
     ) -> None:
         self._done: Any = None
-        self.connect = ConnectPanel(archive=archive)
+        self.connect = ConnectPanel(archive=archive, brief=True)
         self.search = _Search(archive, keep=keep, opened=self._open)
         self.viewer = Viewer(height=height, keep=keep)
         self.retrieve = RetrievePanel(archive)

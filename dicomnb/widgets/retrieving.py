@@ -203,28 +203,30 @@ class RetrievePanel(Panel):
 
     # -- fetching ----------------------------------------------------------------------------
 
-    def fetch(self) -> None:
+    def fetch(self) -> Self:
         """Begin to fetch what is selected; `wait` for it in a script."""
         if self._is_busy():
-            return
+            return self
         made = self._made()
         if made is not None:
             self._fetched = self._wanted
             self._run(made)
+        return self
 
     def _fetch_datasets(self) -> None:
         """Fetch what made no volume as data sets; the next selection may be a volume again."""
         self._suit("datasets")
         self.fetch()
 
-    def resume(self) -> None:
+    def resume(self) -> Self:
         """Go on with a fetch that was stopped."""
         if self._fetch is None or not self._fetch.can_go_on:
             self._say("warning", "There is nothing to go on with: nothing was stopped.")
         elif not self._is_busy():
             self._run(self._fetch)
+        return self
 
-    def retry(self) -> None:
+    def retry(self) -> Self:
         """Ask once more for what failed in a download."""
         fetch = self._fetch
         if not isinstance(fetch, FolderFetch) or fetch.failed.empty:
@@ -232,8 +234,9 @@ class RetrievePanel(Panel):
         elif not self._is_busy():
             fetch.retry()
             self._run(fetch)
+        return self
 
-    def relax(self) -> None:
+    def relax(self) -> Self:
         """Make the best volume there is of slices that are no regular stack."""
         fetch = self._fetch
         if not isinstance(fetch, VolumeFetch) or not fetch.is_refused:
@@ -243,6 +246,7 @@ class RetrievePanel(Panel):
         elif not self._is_busy():
             fetch.relax()
             self._run(fetch)
+        return self
 
     def _is_busy(self) -> bool:
         if self.busy:
@@ -354,7 +358,7 @@ class RetrievePanel(Panel):
         return {kind: self._doing(action) for kind, action in actions.items()}
 
     def _doing(
-        self, action: Callable[[], None] | None
+        self, action: Callable[[], object] | None
     ) -> Callable[[dict[str, Any], Sequence[memoryview]], None]:
         """Takes the options that a message names, and then acts."""
 

@@ -176,6 +176,22 @@ def test_waiting_is_shown_and_ended(bridge: Callable[[Any], Bridge], page: Page)
         assert focused(page) == "Address"
 
 
+def test_a_brief_card_unfolds_and_stays_so(
+    bridge: Callable[[Any], Bridge], page: Page, folder: Path
+) -> None:
+    made = bridge(ConnectPanel(archive=dn.connect(folder), brief=True))
+    heading = page.get_by_role("heading", name="Connected to Folder of files")
+    expect(heading).to_be_visible()
+    expect(page.get_by_text(str(folder)).first).to_be_visible()
+    change = page.get_by_role("button", name="Change")
+    expect(change).to_be_hidden()
+    heading.click()
+    expect(change).to_be_visible()
+    made.panel._tell_state()
+    made.pump()
+    expect(change).to_be_visible()
+
+
 def test_text_of_a_server_is_text(bridge: Callable[[Any], Bridge], page: Page) -> None:
     panel = ConnectPanel(f"http://127.0.0.1:1/{NASTY}")
     made = bridge(panel)

@@ -226,8 +226,7 @@ def test_a_lazy_volume_is_not_fetched_to_be_compared(
 ) -> None:
     panel = RetrievePanel(archive, row(series, "Thorax 2.5")).wait()
     panel.lazy = True
-    panel.fetch()
-    lazy = panel.wait().volume
+    lazy = panel.fetch().wait().volume
     panel.volume = None
     panel.volume = lazy
     assert not isinstance(lazy.array, np.ndarray)
@@ -250,8 +249,7 @@ def test_a_folder(archive: dn.Archive, series: pd.DataFrame, tmp_path: Path) -> 
     scan = row(series, "Head 5.0")
     panel = RetrievePanel(archive, scan, tmp_path / "new").wait()
     panel.target, panel.file_layout = "folder", "{PatientID}/{InstanceNumber:03d}.dcm"
-    panel.fetch()
-    outcome = panel.wait().outcome
+    outcome = panel.fetch().wait().outcome
     assert set(outcome["Outcome"]) == {"downloaded"}
     assert sorted(path.name for path in (tmp_path / "new").rglob("*.dcm"))[0] == "001.dcm"
     assert panel.said[0] == "done"

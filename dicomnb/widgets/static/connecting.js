@@ -191,20 +191,29 @@ class Connecting extends Panel {
     }
   }
 
-  drawCard({ about, notes, code }) {
+  drawCard({ about, notes, code, brief }) {
     this.title = element("h3", { class: "dicomnb-connected", tabindex: "-1" }, `Connected to ${about.family}`);
     const copied = element("span", { class: "dicomnb-hint", role: "status" });
     const text = element("pre", { tabindex: "0", "aria-label": "Python that makes this connection" }, code);
     const copy = action("Copy code", async () => { copied.textContent = await copyText(code, text) ? "Copied" : "Selected: press Ctrl+C"; });
-    this.card.replaceChildren(
-      this.title,
+    const facts = [
       element("dl", { class: "dicomnb-facts" }, ...about.rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
       element("ul", { class: "dicomnb-abilities", "aria-label": "What can be done" }, ...about.abilities.map(ability)),
-      ...notes.map((words) => element("div", { class: "dicomnb-caution", role: "note" }, words)),
       element("details", { class: "dicomnb-more" }, element("summary", {}, "The same in Python"), text,
         element("div", { class: "dicomnb-row" }, copy, copied),
         code.includes("getpass(") ? element("div", { class: "dicomnb-hint" }, "What signs in is not in it: getpass asks for it.") : ""),
-      element("div", { class: "dicomnb-row" }, action("Change", () => this.change()), action("Disconnect", () => this.waitFor("disconnect"))));
+      element("div", { class: "dicomnb-row" }, action("Change", () => this.change()), action("Disconnect", () => this.waitFor("disconnect"))),
+    ];
+    const cautions = notes.map((words) => element("div", { class: "dicomnb-caution", role: "note" }, words));
+    this.card.replaceChildren(...(brief ? [this.folded(about, facts), ...cautions] : [this.title, ...cautions, ...facts]));
+  }
+
+  // The card as one line, which unfolds.
+  folded(about, facts) {
+    const address = element("span", { class: "dicomnb-hint" }, about.rows[0][1]);
+    const made = element("details", { class: "dicomnb-brief", open: this.isUnfolded }, element("summary", {}, this.title, " ", address), ...facts);
+    made.addEventListener("toggle", () => { this.isUnfolded = made.open; });
+    return made;
   }
 
   change() {
