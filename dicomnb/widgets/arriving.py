@@ -11,7 +11,8 @@ from dicomnb.errors import DiskFull
 from dicomnb.widgets.checking import Checked, Checker, kind_of
 from dicomnb.widgets.listed import FileList, Listed
 from dicomnb.widgets.panel import Panel
-from dicomnb.widgets.receiving import Spool, bytes_in_words
+from dicomnb.widgets.quantities import counted, in_bytes
+from dicomnb.widgets.receiving import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -136,7 +137,7 @@ class Arriving(Panel):
     def _no_room(self, size: int) -> str:
         room = self._spool.room_bytes
         within = "of the limit" if room < self._spool.free_bytes else "free on the kernel's machine"
-        return f"too large: {bytes_in_words(size)}, and {bytes_in_words(room)} are left ({within})"
+        return f"too large: {in_bytes(size)}, and {in_bytes(room)} are left ({within})"
 
     # -- pieces -----------------------------------------------------------------------------------
 
@@ -146,7 +147,7 @@ class Arriving(Panel):
             self._begun, self._moved = monotonic(), 0
             self._say("info", "")
         self._heard = monotonic()
-        self.busy = f"Receiving {count:,} file{'s' if count > 1 else ''}…"
+        self.busy = f"Receiving {counted(count, 'file')}…"
         if self._timer is None:
             self._watch()
 
@@ -256,7 +257,7 @@ class Arriving(Panel):
             self._give_up([one.key for one in waiting], "cancelled; choose it again")
             self._settle()
         if waiting:
-            self._say("info", f"Cancelled; {len(waiting)} files did not arrive.")
+            self._say("info", f"Cancelled; {counted(len(waiting), 'file')} did not arrive.")
             self._tell_state()
         return bool(waiting)
 

@@ -17,6 +17,7 @@ import pandas as pd
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 
 from dicomnb.widgets.comparing import comparison
+from dicomnb.widgets.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -253,12 +254,12 @@ def cell_text(value: object) -> str:
     if isinstance(value, pd.Timedelta):
         return _clock(value // pd.Timedelta(microseconds=1))
     if isinstance(value, bytes):
-        return _counted(len(value), "byte")
+        return counted(len(value), "byte")
     if isinstance(value, Mapping):
         return "1 item"
     if isinstance(value, list | tuple | set | frozenset):
         if any(isinstance(one, Mapping) for one in value):
-            return _counted(len(value), "item")
+            return counted(len(value), "item")
         return ", ".join(cell_text(one) for one in value)
     return str(value)  # of dates it is ISO 8601
 
@@ -307,10 +308,6 @@ def _clock(microseconds: int) -> str:
         return str(pd.Timedelta(microseconds, unit="us"))
     fraction = f".{micro:06d}".rstrip("0") if micro else ""
     return f"{hours:02d}:{minute:02d}:{second:02d}{fraction}"
-
-
-def _counted(count: int, one: str) -> str:
-    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import traitlets
 
 from dicomnb.archive.changing import meant_to_be_deleted
 from dicomnb.errors import RefError
@@ -16,7 +15,7 @@ from dicomnb.transfer.events import Progress
 from dicomnb.widgets.changeable import where_deleted_goes, why_no_delete
 from dicomnb.widgets.deletion_plan import Plan, Thing, carried_out, planned
 from dicomnb.widgets.javascript import module, style
-from dicomnb.widgets.panel import Panel
+from dicomnb.widgets.panel import Held, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,9 +66,9 @@ class DeletePanel(Panel):
     _css = style("panel", "paged", "deleting")
     _title = "A panel that deletes"
 
-    archive = traitlets.Any(None)
-    what = traitlets.Any(None)
-    outcome = traitlets.Any(None)
+    archive = Held()
+    what = Held()
+    outcome = Held()
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from dicomnb.errors import (
 )
 from dicomnb.refs import LEVELS, PLURAL, UID_KEYWORDS, Ref
 from dicomnb.transfer.deletion import DELETION_COLUMNS
+from dicomnb.widgets.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +101,7 @@ class Plan:
         dates = sorted({one.date for one in self.things if one.date})
         when = f", {dates[0]}" if dates else ""
         when += f" to {dates[-1]}" if len(dates) > 1 else ""
-        return f"{inner}, of {patients:,} patient{'s' if patients > 1 else ''}{when}"
+        return f"{inner}, of {counted(patients, 'patient')}{when}"
 
 
 def _counted(count: int, level: Level) -> str:

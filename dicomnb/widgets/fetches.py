@@ -17,7 +17,8 @@ from dicomnb.transfer.download import DOWNLOAD_COLUMNS
 from dicomnb.transfer.layout import DEFAULT_LAYOUT
 from dicomnb.transfer.planning import listed
 from dicomnb.transfer.stacking import Stacking
-from dicomnb.widgets.wanted import counted, in_bytes, python_of, quoted
+from dicomnb.widgets.quantities import counted, in_bytes
+from dicomnb.widgets.wanted import python_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ __all__ = ["module", "style"]
 STATIC = Path(__file__).parent / "static"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _SHOWN = re.compile(r"^export default shown\((.*)\);$", re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=class |const |function )", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=class |const |(?:async )?function )", re.MULTILINE)
 
 
 def module(name: str) -> str:

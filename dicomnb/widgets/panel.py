@@ -31,7 +31,12 @@ class Held(traitlets.TraitType[Any, Any]):
     """A trait of any object, which has changed when it is another one.
 
     Other traits compare values, to which a table or a volume answers with an array, having
-    fetched all of a lazy one.
+    fetched all of a lazy one. So does ``traitlets.link``, which raises ValueError for a table;
+    ``traitlets.dlink`` does not. Two of these, one each way, keep two panels the same: the
+    object that comes back is no other one, and goes no further.
+
+    Example:
+        >>> traitlets.dlink((search, "selected"), (retrieve, "what"))
     """
 
     default_value = None

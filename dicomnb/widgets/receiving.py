@@ -19,29 +19,13 @@ from dicomnb.errors import DiskFull
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Spool", "bytes_in_words"]
+__all__ = ["Spool"]
 
 RESERVE_BYTES = 256 << 20
 """What is left free on the disk for everybody else."""
 _PREFIX = "dicomnb-upload-"
 _LOCK = "in-use"
 _FRESH_SECONDS = 60.0
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-
-def bytes_in_words(count: float) -> str:
-    """So many bytes as a person reads it.
-
-    Example:
-        >>> bytes_in_words(2_000_000_000)
-        '2.00 GB'
-    """
-    value, unit = float(count), 0
-    while value >= 1000 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    if not unit:
-        return f"{round(value)} {_UNITS[0]}"
-    return f"{value:.{max(2 - len(str(int(value))) + 1, 0)}f} {_UNITS[unit]}"
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dicomnb.transfer.room import free_disk, free_memory
-from dicomnb.widgets.wanted import counted, in_bytes
+from dicomnb.widgets.quantities import counted, in_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import traitlets
-
 from dicomnb.errors import Cancelled, DicomnbError
 from dicomnb.widgets.arriving import Arriving
 from dicomnb.widgets.changeable import why_no_store
 from dicomnb.widgets.finding import found_at
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.listed import FILTERS, Listed
+from dicomnb.widgets.panel import Held
+from dicomnb.widgets.quantities import counted
 from dicomnb.widgets.sending import Sent, outcomes, send
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class UploadPanel(Arriving):
     _css = style("panel", "paged", "uploading")
     _title = "An upload panel"
 
-    archive = traitlets.Any(None)
-    like = traitlets.Any(None)
-    outcome = traitlets.Any(None)
+    archive = Held()
+    like = Held()
+    outcome = Held()
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class UploadPanel(Arriving):
         if len(self._paths) > 1:
             lines = [f"table = archive.store({self._paths!r})"]
         if came:
-            lines.append(f"# {came:,} files came from a browser; here they would be named by path.")
+            lines.append(f"# {counted(came, 'file')} came from a browser: name them by path here.")
         if pictures:
             names = [one.name for one in pictures]
             lines.append(f"archive.store_images({names!r}, like=study)  # a row, data set or ref")
@@ -336,8 +336,7 @@ class UploadPanel(Arriving):
 
             return send(archive, files, like=like, tell=tell, cancel=cancel)
 
-        count = f"{total:,} file{'s' if total > 1 else ''}"
-        self._begin(f"Sending {count}…", work, self._sent, failed=self._not_sent)
+        self._begin(f"Sending {counted(total, 'file')}…", work, self._sent, failed=self._not_sent)
         self._tell_state()
         return self
 

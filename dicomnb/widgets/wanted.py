@@ -12,18 +12,18 @@ from pydicom.dataset import Dataset
 
 from dicomnb.refs import PLURAL, Ref, refs_of
 from dicomnb.transfer.planning import related_instances
+from dicomnb.widgets.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Wanted", "counted", "in_bytes", "python_of", "quoted", "wanted_of"]
+__all__ = ["Wanted", "python_of", "quoted", "wanted_of"]
 
 MOST_LINES = 4
 MOST_REFS = 50
 """Refs that are written out in code."""
 _LOOKED_AT = 2000
 """Rows that are looked at for words."""
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _DESCRIPTIONS = ("SeriesDescription", "StudyDescription")
 _MODALITIES = ("Modality", "ModalitiesInStudy")
 
@@ -75,21 +75,6 @@ def wanted_of(what: Any, *, base: str) -> Wanted:
         is_one_series=refs[0].series is not None
         and len({(ref.study, ref.series) for ref in refs}) == 1,
     )
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """``"1 study"``, ``"1,200 studies"``."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
-
-
-def in_bytes(size: float) -> str:
-    """So many bytes as a person reads it: ``"158 MB"``."""
-    unit = 0
-    while size >= 999.5 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    if not unit:
-        return f"{size:.0f} {_UNITS[unit]}"
-    return f"{size:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f} {_UNITS[unit]}"
 
 
 def python_of(refs: Sequence[Ref]) -> str:

@@ -108,8 +108,15 @@ def test_what_can_be_done_and_how_to_go_on(
     ]  # fmt: skip
     page.get_by_text("The same in Python").click()
     expect(page.locator("pre")).to_contain_text("archive = dn.connect(")
+    page.evaluate(
+        "() => document.addEventListener('copy', () => { window.copied = String(getSelection()); })"
+    )
     page.get_by_role("button", name="Copy code").click()
-    expect(page.get_by_text("Selected: press Ctrl+C")).to_be_visible()  # no clipboard in a test
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    assert page.evaluate("() => window.copied").strip() == panel.code
+    page.evaluate("() => { document.execCommand = () => false; }")  # where it is forbidden
+    page.get_by_role("button", name="Copy code").click()
+    expect(page.get_by_text("Selected: press Ctrl+C")).to_be_visible()
     assert page.evaluate("() => getSelection().toString()").strip() == panel.code
     page.get_by_role("button", name="Change").click()
     assert focused(page) == "Server"

@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+import traitlets
 from nbclient import NotebookClient
 from pydicom import dcmread
 from pydicom.uid import generate_uid
@@ -18,6 +19,7 @@ import dicomnb as dn
 from dicomnb.local.storing import TRASH
 from dicomnb.operations import Operation, OperationState
 from dicomnb.widgets.deleting import DeletePanel
+from dicomnb.widgets.retrieving import RetrievePanel
 from tests.conftest import Orthanc, real_file
 
 CT = real_file("CT_small.dcm")
@@ -374,6 +376,24 @@ def test_the_code_deletes_the_same(folder: dn.Archive) -> None:
     assert panel.code.startswith("archive.delete(dn.Ref(")
     exec(panel.code, {"archive": folder, "dn": dn})
     assert len(folder.studies()) == 1
+
+
+def test_panels_are_linked_both_ways(folder: dn.Archive) -> None:
+    panel, other = DeletePanel(folder), RetrievePanel(folder)
+    traitlets.dlink((panel, "what"), (other, "what"))
+    traitlets.dlink((other, "what"), (panel, "what"))
+    seen: list[Any] = []
+    panel.observe(seen.append, "what")
+    studies = folder.studies()
+    other.what = studies.iloc[[0]]
+    assert panel.what is other.what
+    assert panel.wait().words.startswith("delete 1 study")
+    panel.what = studies.iloc[:2]
+    assert other.what is panel.what
+    assert panel.wait().words.startswith("delete 2 studies")
+    assert len(seen) == 2
+    for one in (panel, other):
+        one.wait().close()
 
 
 CELL = """

@@ -25,7 +25,7 @@ from pydicom.uid import generate_uid
 import dicomnb as dn
 from dicomnb.errors import DiskFull
 from dicomnb.widgets import receiving
-from dicomnb.widgets.receiving import Spool, bytes_in_words
+from dicomnb.widgets.receiving import Spool
 from dicomnb.widgets.uploading import UploadPanel
 from tests.conftest import Orthanc, real_file
 
@@ -301,7 +301,7 @@ def test_cancel_while_files_arrive(folder: dn.Archive, own_temporary_folder: Pat
     talk.offer(("a", "a.dcm", data))
     talk.say("pieces", data[:9], sender="p", load=1, pieces=[["a", 0]])
     talk.say("cancel")
-    assert (panel.busy, panel.said) == ("", ("info", "Cancelled; 1 files did not arrive."))
+    assert (panel.busy, panel.said) == ("", ("info", "Cancelled; 1 file did not arrive."))
     assert {"kind": "drop", "keys": ["a"]} in talk.heard
     assert list(own_temporary_folder.iterdir()) == []
     talk.say("pieces", data[9:], sender="p", load=2, pieces=[["a", 9]])  # was on its way
@@ -664,11 +664,3 @@ def test_a_saved_notebook_holds_nothing(folder: dn.Archive, scans: Path) -> None
 def test_nothing_is_synced_but_the_front_end(folder: dn.Archive) -> None:
     own = {name for name in UploadPanel(folder).keys if not name.startswith("_")}
     assert own <= {"layout", "tabbable", "tooltip"}
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [(0, "0 bytes"), (999, "999 bytes"), (2_000_000_000, "2.00 GB"), (36_120_000, "36.1 MB")],
-)
-def test_bytes_in_words(count: int, words: str) -> None:
-    assert bytes_in_words(count) == words

@@ -4,6 +4,7 @@
 import { element } from "./controls.js";
 import { Completing } from "./completing.js";
 import { GoogleChoosing, chooser } from "./google_choosing.js";
+import { copyShown } from "./handing.js";
 import { Panel, action, field, fresh, shown } from "./panel.js";
 
 const KINDS = [["server", "Server"], ["folder", "Folder"], ["google", "Google Cloud"], ["demo", "Demo"]];
@@ -195,7 +196,7 @@ class Connecting extends Panel {
     this.title = element("h3", { class: "dicomnb-connected", tabindex: "-1" }, `Connected to ${about.family}`);
     const copied = element("span", { class: "dicomnb-hint", role: "status" });
     const text = element("pre", { tabindex: "0", "aria-label": "Python that makes this connection" }, code);
-    const copy = action("Copy code", async () => { copied.textContent = await copyText(code, text) ? "Copied" : "Selected: press Ctrl+C"; });
+    const copy = action("Copy code", async () => { copied.textContent = await copyShown(text) ? "Copied" : "Selected: press Ctrl+C"; });
     const facts = [
       element("dl", { class: "dicomnb-facts" }, ...about.rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
       element("ul", { class: "dicomnb-abilities", "aria-label": "What can be done" }, ...about.abilities.map(ability)),
@@ -272,17 +273,6 @@ class Connecting extends Panel {
 function ability({ name, can, levels }) {
   const words = can ? `can ${name}${levels ? ` (${levels})` : ""}` : `cannot ${name}`;
   return element("li", { class: can ? "dicomnb-can" : "dicomnb-cannot" }, element("span", { "aria-hidden": "true" }, can ? "✓ " : "– "), words);
-}
-
-// Whether text came onto the clipboard; where that is not allowed it is selected.
-async function copyText(text, shownIn) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    getSelection().selectAllChildren(shownIn);
-    return false;
-  }
 }
 
 export default shown(Connecting, "Connect to DICOM");

@@ -15,6 +15,13 @@ export async function toClipboard(text) {
   }
 }
 
+// The same of what an element shows; where that is not allowed it is selected, to be copied by hand.
+export async function copyShown(shownIn) {
+  const done = await toClipboard(shownIn.textContent);
+  if (!done) getSelection().selectAllChildren(shownIn);
+  return done;
+}
+
 // The older way, which works where a page is not secure, but for where it is forbidden too.
 function copyBySelection(text) {
   const before = document.activeElement;

@@ -6,12 +6,13 @@ import { element } from "./controls.js";
 const PATIENCE_MS = 4000;
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 
-// So many bytes in words a person reads.
-export function bytes(count) {
+// So many bytes in words, as quantities.py writes them: decimal units, to three figures.
+export function bytes(size) {
   let unit = 0;
-  let value = count;
-  while (value >= 1000 && unit < UNITS.length - 1) { value /= 1000; unit += 1; }
-  return `${unit ? value.toPrecision(3) : value} ${UNITS[unit]}`;
+  let value = size;
+  while (value >= 999.5 && unit < UNITS.length - 1) { value /= 1000; unit += 1; }
+  if (!unit) return count(Math.round(value), "byte");
+  return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)} ${UNITS[unit]}`;
 }
 
 // So many seconds in words.
@@ -129,7 +130,7 @@ export class Panel {
       this.label,
       told.total ? `${told.done.toLocaleString("en")} of ${told.total.toLocaleString("en")}` : told.done.toLocaleString("en"),
       told.bytes ? bytes(told.bytes) + (told.bytes_total ? ` of about ${bytes(told.bytes_total)}` : "") : "",
-      told.bytes && told.speed ? `${bytes(Math.round(told.speed))}/s` : "",
+      told.bytes && told.speed ? `${bytes(told.speed)}/s` : "",
       told.seconds_left ? `${duration(told.seconds_left)} left` : "",
       told.failed ? `${told.failed.toLocaleString("en")} failed` : "",
     ].filter(Boolean).join(" · ");

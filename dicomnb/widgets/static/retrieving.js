@@ -1,6 +1,7 @@
 // The front end of `RetrievePanel`: what is selected, how large it is, where it goes, what came.
 
 import { element } from "./controls.js";
+import { copyShown } from "./handing.js";
 import { Panel, action, bytes, duration, field, fresh, shown } from "./panel.js";
 
 const TARGET_NAMES = [
@@ -100,17 +101,9 @@ class RetrieveView extends Panel {
   }
 
   async copied() {
-    const range = document.createRange();
-    range.selectNodeContents(this.code);
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-    let is = false;
-    try {
-      if (navigator.clipboard) { await navigator.clipboard.writeText(this.code.textContent); is = true; }
-    } catch { /* not allowed here: the older way may be */ }
-    is = is || document.execCommand("copy");
-    this.copy.textContent = is ? "Copied" : "Press Ctrl+C";
-    setTimeout(() => { this.copy.textContent = "Copy"; }, 2000);
+    this.copy.textContent = await copyShown(this.code) ? "Copied" : "Press Ctrl+C";
+    clearTimeout(this.naming);
+    this.naming = setTimeout(() => { this.copy.textContent = "Copy"; }, 2000);
   }
 
   show({ selection, options, targets, place, layouts, code, last }) {
@@ -189,7 +182,7 @@ class RetrieveView extends Panel {
     this.bar.max = Math.max(most, came);
     this.bar.value = came;
     const left = came < most && speed ? ` · ${duration((most - came) / speed)} left` : "";
-    this.doing.textContent = `${this.label} · ${bytes(came)} of up to ${bytes(Math.max(most, came))} · ${bytes(Math.round(speed))}/s${left}`;
+    this.doing.textContent = `${this.label} · ${bytes(came)} of up to ${bytes(Math.max(most, came))} · ${bytes(speed)}/s${left}`;
   }
 
   occupied(label) {
@@ -201,6 +194,11 @@ class RetrieveView extends Panel {
     const busy = Boolean(this.label);
     this.go.disabled = busy || !this.isReady;
     for (const one of [this.resume, this.retry, this.relax, this.instead]) one.disabled = busy;
+  }
+
+  end() {
+    clearTimeout(this.naming);
+    super.end();
   }
 }
 

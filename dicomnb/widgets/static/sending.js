@@ -125,7 +125,7 @@ export class FileSender {
 
 // The files of a drop, [file, name] each, those in folders included; an error where a folder
 // cannot be read.
-export const droppedFiles = async (transfer) => {
+export async function droppedFiles(transfer) {
   const items = [...transfer.items].filter((one) => one.kind === "file");
   // What was dropped is only there until this function first waits.
   const entries = items.map((one) => [one.webkitGetAsEntry?.() ?? null, one.getAsFile()]);
@@ -135,7 +135,7 @@ export const droppedFiles = async (transfer) => {
     else if (file) found.push([file, file.name]);
   }
   return found;
-};
+}
 
 async function walkEntry(entry, found) {
   if (entry.isFile) {
