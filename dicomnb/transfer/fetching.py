@@ -114,7 +114,8 @@ class Fetch:
             self._single(self.job.ref, self._cancel, transfer_syntax)
             return
         is_through, reason = self._streamed(transfer_syntax)
-        if not is_through and reason is None and self._is_slower_apart(transfer_syntax):
+        was_left = not is_through and reason is None
+        if was_left and (self._is_listed_short() or self._is_slower_apart(transfer_syntax)):
             is_through, reason = self._streamed(transfer_syntax, may_leave=False)
         if not is_through or self._lacks_some():
             self._rest(transfer_syntax, reason)
@@ -226,12 +227,19 @@ class Fetch:
         with closed_after(self._each(missing, transfer_syntax)) as every:
             for _ in every:
                 pass
+        if reason is not None and len(self._handled) < (self.job.told or 0):
+            raise reason
 
     def _listed(self) -> list[Ref]:
         """What is missing; the server is asked what there is where nobody said."""
         if self._wanted is None:
             self._wanted = dict.fromkeys(listed(self.source, self.job.ref, cancel=self._cancel)[0])
         return self._missing()
+
+    def _is_listed_short(self) -> bool:
+        """Whether a search tells of fewer instances than there should be: a stream may have all."""
+        self._listed()
+        return len(self._wanted or ()) < (self.job.told or 0)
 
     def _each(self, missing: Sequence[Ref], transfer_syntax: str) -> Iterator[None]:
         """Ask for each by itself, side by side; gives something for each that is done."""

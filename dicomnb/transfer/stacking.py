@@ -78,6 +78,8 @@ class Stacking:
             counter.finished(skipped=True)
 
         def add(part: Part, ref: Ref) -> None:
+            if ref in self._done:
+                return  # the whole series was asked for anew
             builder.add(Counted(part, counter))
             self._done[ref] = None
             counter.finished()
@@ -113,8 +115,12 @@ class Stacking:
         return jobs
 
     def _missing(self, cancel: Cancel | None) -> list[Job]:
-        """What to ask for when some are there: the others, by themselves."""
+        """What to ask for when some are there: the others, by themselves; all where a search
+        does not tell which these are."""
         refs = self._refs
         if refs[0].level != "instance":
-            refs = listed(self._source, refs[0], cancel=cancel)[0]
+            found, count = listed(self._source, refs[0], cancel=cancel)
+            if len(found) != count or count < (self._expected or len(self._done)):
+                return [Job(refs[0], told=self._expected)]
+            refs = found
         return [Job(ref, (ref,)) for ref in refs if ref not in self._done]

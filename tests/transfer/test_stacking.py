@@ -10,6 +10,7 @@ import pytest
 from pydicom import dcmread
 
 import dicomnb as dn
+from dicomnb.transfer import fetching
 from dicomnb.transfer.events import Progress
 from dicomnb.transfer.stacking import Stacking
 from tests.conftest import real_file
@@ -118,6 +119,40 @@ def test_a_server_that_goes_away_in_the_middle_of_a_volume(raw, server) -> None:
     server.fault = lambda *_: None
     one.fetch(lambda _: None)
     assert np.asarray(one.finish()).shape == (20, 16, 16)
+
+
+def cut_once(server, request, uid, count):
+    """Have the first stream of the series break in its seventh instance."""
+    return server.cut(server.files, 20_000) if uid is None and count == 0 else None
+
+
+@pytest.mark.parametrize("listed", [UIDS[:12], []], ids=["some", "none"])
+def test_a_search_that_tells_of_fewer_makes_no_smaller_volume(raw, server, listed) -> None:
+    """The stream broke, and the search tells of fewer than the series' row says there are: an
+    error, and all of them when it is gone on with."""
+    whole = server.start(raw).volume(REF)
+    server.fault = cut_once
+    archive = server.start(raw, keep=False)
+    server.listed = listed
+    one = stacking(archive, told=20)
+    with pytest.raises(dn.ProtocolError, match="not whole"):
+        one.fetch(lambda _: None)
+    assert 0 < one.done < 20
+    told: list[Progress] = []
+    one.fetch(told.append)
+    assert server.asked[None] == 2
+    assert (told[-1].done, told[-1].total) == (20, 20)
+    assert (np.asarray(one.finish()) == np.asarray(whole)).all()
+
+
+def test_a_stream_is_not_left_for_a_search_that_tells_of_fewer(raw, server, monkeypatch) -> None:
+    monkeypatch.setattr(fetching, "is_faster_side_by_side", lambda pace, **_: pace.instances == 4)
+    archive = server.start(raw, keep=False)
+    server.listed = UIDS[:12]
+    one = stacking(archive, told=20)
+    one.fetch(lambda _: None)
+    assert np.asarray(one.finish()).shape == (20, 16, 16)
+    assert server.asked == {None: 2}
 
 
 def test_what_is_no_regular_stack_is_accepted_without_another_fetch(raw) -> None:
