@@ -13,6 +13,7 @@ from dicomnb.pool import Cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 __all__ = ["Background", "unless_cancelled"]
 
@@ -28,9 +29,22 @@ class Background:
     Args:
         name: of the thread, for who looks at a stuck kernel.
         failed: told, as everything is, of an error that work raised.
+        turn: that of another one, to take turns with it; see `turn`.
+
+    Attributes:
+        turn: held while something is told. Messages of a page may be answered in another
+            thread than that of the loop (JupyterLab's subshells): who holds it meanwhile has
+            both come one after the other. Work never waits for it.
     """
 
-    def __init__(self, name: str, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        failed: Callable[[BaseException], None],
+        *,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self.turn = threading.RLock() if turn is None else turn
         self._name = name
         self._failed = failed
         self._lock = threading.Lock()
@@ -77,11 +91,15 @@ class Background:
         with self._lock:
             self._cancel.set()
             self._work.clear()
-        self._told.clear()
+        with self.turn:
+            self._told.clear()
 
     def _deliver(self) -> None:
-        while self._told:
-            self._told.popleft()()
+        while True:
+            with self.turn:
+                if not self._told:
+                    return
+                self._told.popleft()()
 
     def _run(self) -> None:
         while True:

@@ -56,8 +56,9 @@ class Panel(anywidget.AnyWidget):
     A panel's front end draws what it is told and asks for what a person wants, all in custom
     messages: no trait that holds anything of a patient is synced, so none is saved with a
     notebook. A subclass names what may be asked in ``_asked`` and tells its state in
-    ``_state``; both run on the kernel's loop and must not block. What takes time goes through
-    `_begin`.
+    ``_state``; both run on the kernel's loop, or in another thread where messages come in one,
+    and must not block. They take turns with what work tells, so that neither needs a lock
+    against the other. What takes time goes through `_begin`.
 
     Attributes:
         busy: what is being done, in words (``"Searching…"``); empty when nothing is.
@@ -100,16 +101,18 @@ class Panel(anywidget.AnyWidget):
 
     def _receive(self, _: Any, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         kind = str(message.get("kind"))
-        if kind == "hello":
-            self._tell_state()
-            self._tell_saying(None)
-        elif kind == "cancel":
+        if kind == "cancel":
             self.cancel()
-        elif (answer := self._asked().get(kind)) is not None:
-            try:
-                answer(message, buffers)
-            except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
-                self._failed(error)
+            return
+        with self._background.turn:
+            if kind == "hello":
+                self._tell_state()
+                self._tell_saying(None)
+            elif (answer := self._asked().get(kind)) is not None:
+                try:
+                    answer(message, buffers)
+                except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
+                    self._failed(error)
 
     def _tell_state(self) -> None:
         self.send({"kind": "state", **self._state()})
@@ -144,9 +147,11 @@ class Panel(anywidget.AnyWidget):
             done: is given the result, on the loop.
             failed: is given the error, on the loop, `Cancelled` too; None has the panel say it.
         """
-        self._say("info", "")
-        self.busy = label
-        self._latest = this = object()
+        this = object()
+        with self._background.turn:
+            self._latest = this
+            self._say("info", "")
+            self.busy = label
 
         def run(cancel: Cancel) -> None:
             with heard() as warnings:

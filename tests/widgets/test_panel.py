@@ -114,6 +114,32 @@ def test_what_is_begun_anew_goes_on_where_the_old_is_cancelled() -> None:
     assert panel.busy == ""
 
 
+def test_what_is_asked_and_what_is_told_take_turns() -> None:
+    panel = Sample()
+    inside, go, order = threading.Event(), threading.Event(), list[str]()
+
+    def slow(message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        inside.set()
+        assert go.wait(60)
+        order.append("answered")
+
+    panel.bad = slow  # type: ignore[method-assign]
+    asking = threading.Thread(target=panel._receive, args=(panel, {"kind": "bad"}, []))
+    asking.start()
+    assert inside.wait(60)
+    panel._background.tell(lambda: order.append("told"))
+    telling = threading.Thread(target=panel._background._deliver)
+    telling.start()
+    panel._receive(panel, {"kind": "cancel"}, [])  # waits for nobody
+    telling.join(0.2)
+    assert telling.is_alive()
+    assert order == []
+    go.set()
+    asking.join()
+    telling.join()
+    assert order == ["answered", "told"]
+
+
 def test_what_was_warned_of_is_said_by_the_panel() -> None:
     panel = Sample()
     panel._begin("Working…", lambda cancel: warn("Nothing bounds this."), lambda result: None)
