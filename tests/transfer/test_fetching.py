@@ -68,8 +68,7 @@ def test_a_slow_line_is_left_for_many_requests(raw, server: SeriesServer) -> Non
             body = server.answer(server.files)
             step = len(body) // 30 + 1
             return (
-                time.sleep(0.06) or body[start : start + step]
-                for start in range(0, len(body), step)
+                time.sleep(0.2) or body[start : start + step] for start in range(0, len(body), step)
             )
         with lock:
             flying += 1

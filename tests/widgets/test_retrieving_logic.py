@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import traitlets
 from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 import dicomnb as dn
 from dicomnb.transfer import download as engine
@@ -518,13 +519,11 @@ def test_failed_instances_are_listed_and_tried_again(
     orthanc: Orthanc, demo_folder: Path, series: pd.DataFrame, tmp_path: Path
 ) -> None:
     source = dn.connect(orthanc.url)
-    scan = row(series, "RLE")
-    first = demo_folder.rglob("*.dcm")
-    files = [path for path in first if _series_of(path) == scan["SeriesInstanceUID"]]
+    files = _copies(demo_folder, row(series, "RLE"), tmp_path / "copies")
     source.store(files[:-1])
-    lost = str(dcmread(files[-1], stop_before_pixels=True).SOPInstanceUID)
     refs = [_ref_of(path) for path in files]
-    panel = RetrievePanel(source, refs, tmp_path).wait()
+    scan, lost = dn.Ref(refs[0].study, refs[0].series), refs[-1].instance
+    panel = RetrievePanel(source, refs, tmp_path / "fetched").wait()
     panel.target = "folder"
     panel.fetch()
     panel.wait()
@@ -539,13 +538,29 @@ def test_failed_instances_are_listed_and_tried_again(
     panel.wait()
     assert set(panel.outcome["Outcome"]) == {"downloaded"}
     assert panel.said[0] == "done"
-    check_whole(panel, source.instances(scan), tmp_path)
+    check_whole(panel, source.instances(scan), tmp_path / "fetched")
     panel.retry()
     assert panel.said == ("warning", "There is nothing to try again: nothing failed.")
 
 
 def _series_of(path: Path) -> str:
     return str(dcmread(path, stop_before_pixels=True).SeriesInstanceUID)
+
+
+def _copies(folder: Path, scan: pd.Series[Any], to: Path) -> list[Path]:
+    """The files of a series with UIDs that no other test stores."""
+    to.mkdir()
+    study, own = generate_uid(), generate_uid()
+    made = []
+    for path in sorted(folder.rglob("*.dcm")):
+        if _series_of(path) != scan["SeriesInstanceUID"]:
+            continue
+        dataset = dcmread(path)
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, own
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.save_as(to / path.name)
+        made.append(to / path.name)
+    return made
 
 
 def _ref_of(path: Path) -> dn.Ref:
