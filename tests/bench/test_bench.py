@@ -18,6 +18,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bench")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WORKS)
 def test_everybody_does_the_same_work(name: str, build: Path) -> None:
     found = measure(name, sizes=SMALL, build=build, rounds=0)

@@ -23,6 +23,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.long
 def test_in_three_dimensions(
     run_notebook: Callable[..., Page], tmp_path: Path, demo_folder: Path
 ) -> None:

@@ -13,7 +13,9 @@ from tests.conftest import screenshots
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize(
+    "theme", ["JupyterLab Light", pytest.param("JupyterLab Dark", marks=pytest.mark.long)]
+)
 @pytest.mark.usefixtures("demo_folder")
 def test_quickstart(run_notebook: Callable[..., Page], theme: str) -> None:
     page = run_notebook(NOTEBOOK, theme=theme)

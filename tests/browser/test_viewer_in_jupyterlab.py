@@ -25,7 +25,9 @@ def notebook(tmp_path: Path, demo_folder: Path) -> Path:
     return written(tmp_path / "viewer.ipynb", cells)
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize(
+    "theme", ["JupyterLab Light", pytest.param("JupyterLab Dark", marks=pytest.mark.long)]
+)
 def test_scroll_window_and_measure(
     run_notebook: Callable[..., Page], notebook: Path, theme: str
 ) -> None:

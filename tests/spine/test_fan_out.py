@@ -52,6 +52,7 @@ def test_another_filter_that_bounds_keeps_the_requests_few() -> None:
     assert described(made)["CheckedHere"].tolist() == ["StudyInstanceUID"]
 
 
+@pytest.mark.long
 def test_a_million_parents_are_one_request_in_sane_memory() -> None:
     uids = [f"1.2.826.0.1.3680043.8.498.{number}" for number in range(1_000_000)]
     parents = refs_of(pd.DataFrame({"StudyInstanceUID": uids}))

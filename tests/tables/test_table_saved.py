@@ -47,6 +47,7 @@ def test_a_search_and_its_metadata_come_back_unchanged(demo_folder: Path, tmp_pa
     assert len(issues_of(again(tables[2], tmp_path))) == len(issues_of(tables[2]))
 
 
+@pytest.mark.long
 @settings(
     max_examples=60,
     deadline=None,

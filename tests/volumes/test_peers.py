@@ -64,6 +64,7 @@ def test_made_series(tmp_path, orientation, way, slope):
     hold_against(archive.volume(row, lazy=True), names)
 
 
+@pytest.mark.long
 def test_every_volumetric_series_of_the_demo(demo_folder, tmp_path):
     """Each is read by both alike, or is one that dicomnb refuses, saying why."""
     archive = dn.connect(demo_folder)

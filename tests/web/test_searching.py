@@ -103,6 +103,7 @@ def test_what_was_learned_changes_no_answer(
         assert sorted(found(source, query)["StudyInstanceUID"]) == sorted(truth(query))
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=100)
 @given(
     SERVERS.filter(lambda one: not one.refuses & {DATE, "range"} and DATE not in one.ignores),
