@@ -210,9 +210,10 @@ def peer_metadata(place: Place) -> Any:
 def _file_client(place: Place, *, again: bool) -> Any:
     from dicomweb_client.file import DICOMfileClient
 
-    place.cache.mkdir(parents=True, exist_ok=True)
+    database = place.cache / place.folder.name  # what is left of another folder stays in it
+    database.mkdir(parents=True, exist_ok=True)
     url = f"file://{place.folder}"
-    return DICOMfileClient(url, update_db=True, recreate_db=again, db_dir=place.cache)
+    return DICOMfileClient(url, update_db=True, recreate_db=again, db_dir=database)
 
 
 def peer_index(place: Place) -> Any:
