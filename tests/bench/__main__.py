@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.data import Sizes
-from tests.bench.running import ROOT, Measured, measure
+from tests.bench.running import ROOT, Measured, environment, measure
 from tests.bench.works import WORKS
 
 IMPORTS = {
@@ -44,7 +44,7 @@ def main() -> None:
             measured.append(measure(name, sizes=Sizes(), build=build, rounds=given.rounds))
             said[name] = {**asdict(measured[-1]), "ratios": _told(measured[-1])}
         elif name == "import":
-            said[name] = imports(given.rounds)
+            said[name] = imports(build, given.rounds)
         else:
             said[name] = linear(build, given.rounds)
     build.mkdir(parents=True, exist_ok=True)
@@ -96,13 +96,14 @@ def _memory(found: Measured) -> str:
     return f"{found.peak('dicomnb'):.0f} MB = {factor:.2f}× {what} (≤ {most:g}){mark}"
 
 
-def imports(rounds: int) -> dict[str, Any]:
+def imports(build: Path, rounds: int) -> dict[str, Any]:
     """Seconds of a whole process that imports, in turn."""
     seconds: dict[str, list[float]] = {who: [] for who in IMPORTS}
+    environ = environment(build)
     for number in range(2 * rounds + 1):
         for who, code in IMPORTS.items():
             begun = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+            subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environ)
             if number:
                 seconds[who].append(time.perf_counter() - begun)
     ours, theirs = seconds.values()

@@ -50,7 +50,6 @@ class Sizes:
 
     rows: int = 20_000
     slices: int = 300
-    compressed: int = 60
     side: int = 512
     frames: int = 100
     frame_side: int = 1024
@@ -61,7 +60,6 @@ class Sizes:
         return Sizes(
             rows=self.rows // 10,
             slices=max(3, self.slices // 10),
-            compressed=max(3, self.compressed // 10),
             side=self.side,
             frames=max(3, self.frames // 10),
             frame_side=self.frame_side,
@@ -85,9 +83,7 @@ def prepared(folder: Path, sizes: Sizes) -> Path:
     if done.exists():
         return target
     for name, syntax in SYNTAXES.items():
-        count = sizes.slices if name == "plain" else sizes.compressed
-        slices = [_slice(index, count, sizes.side, syntax) for index in range(count)]
-        _write_series(target, name, slices)
+        _write_series(target, name, sizes, syntax)
     _write_frames(target, sizes)
     done.touch()
     return target
@@ -200,10 +196,11 @@ def _encoded(pixels: np.ndarray[Any, Any], syntax: str) -> bytes:
     )
 
 
-def _write_series(target: Path, name: str, slices: list[FileDataset]) -> None:
+def _write_series(target: Path, name: str, sizes: Sizes, syntax: str) -> None:
     body = io.BytesIO()
     metadata = []
-    for one in slices:
+    for index in range(sizes.slices):
+        one = _slice(index, sizes.slices, sizes.side, syntax)
         file = io.BytesIO()
         one.save_as(file, enforce_file_format=True)
         head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n"

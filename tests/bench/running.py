@@ -17,7 +17,7 @@ from typing import Any
 from tests.bench.data import Sizes, folder_of_files, prepared
 from tests.bench.works import WORKS, Work
 
-__all__ = ["Measured", "measure", "serving"]
+__all__ = ["Measured", "environment", "measure", "serving"]
 
 ROOT = Path(__file__).parents[2]
 SLOW = ["--delay", "0.03", "--rate", str(25e6), "--page", "1000"]
@@ -64,6 +64,13 @@ class Measured:
         return None if not base else self.peak("dicomnb") / base
 
 
+def environment(build: Path) -> dict[str, str]:
+    """That of a process that is measured: modules are compiled once, as those of what is installed
+    are; also where the environment, or a checkout that cannot be written to, forbids it."""
+    known = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**known, "PYTHONPYCACHEPREFIX": str(build / "bytecode")}
+
+
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[str]:
     """The root of a server of prepared bytes, in a process of its own."""
@@ -103,7 +110,7 @@ def _rounds(
             cache = build / "cache" / ("ours" if who == "dicomnb" else "peers")
             if work.anew:
                 shutil.rmtree(cache, ignore_errors=True)
-            said = _said(name, who, {**place, "cache": str(cache)})
+            said = _said(name, who, {**place, "cache": str(cache)}, environment(build))
             if said["result"] is not None:
                 results[who] = said["result"]
             if number or rounds == 0:  # the first round warms files and servers
@@ -114,9 +121,11 @@ def _rounds(
     return measured
 
 
-def _said(name: str, who: str, place: Mapping[str, str]) -> dict[str, Any]:
+def _said(
+    name: str, who: str, place: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.bench.worker", name, who, json.dumps(place)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environ)
     if done.returncode:
         raise RuntimeError(f"{name} by {who} failed:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

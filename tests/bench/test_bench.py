@@ -10,7 +10,7 @@ from tests.bench.data import Sizes
 from tests.bench.running import measure
 from tests.bench.works import WORKS
 
-SMALL = Sizes(rows=60, slices=6, compressed=4, side=64, frames=5, frame_side=32, files=40)
+SMALL = Sizes(rows=60, slices=6, side=64, frames=5, frame_side=32, files=40)
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,11 @@ def warm(who: str) -> None:
         import dicomnb.archive
         import dicomnb.local.folder
         import dicomnb.transfer.again
+        import dicomnb.transfer.fetching
         import dicomnb.transfer.frames
         import dicomnb.transfer.items
         import dicomnb.transfer.reading
+        import dicomnb.transfer.stacking
         import dicomnb.transfer.suv
         import dicomnb.transfer.upload
         import dicomnb.web.client  # noqa: F401
