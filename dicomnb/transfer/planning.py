@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pandas as pd
 
 from dicomnb.errors import BadQuery, RefError, Unsupported
 from dicomnb.query import Query
-from dicomnb.refs import Ref
+from dicomnb.refs import LEVELS, Ref
+from dicomnb.tables.uids import uids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from dicomnb.pool import Cancel
     from dicomnb.source import Source
@@ -99,25 +99,22 @@ def listed(source: Source, ref: Ref, *, cancel: Cancel | None = None) -> tuple[l
 
     Rows that do not tell their UIDs are counted only.
     """
-    pages = source.search(Query("instance", within=ref), cancel=cancel)
+    known = {"study": ref.study, "series": ref.series, "instance": None}
     found: dict[Ref, None] = {}
     count = 0
-    for page in pages:
+    for page in source.search(Query("instance", within=ref), cancel=cancel):
         count += page.count
-        for row in msgspec.json.decode(page.rows):
-            if (one := _instance(row, ref)) is not None:
+        told = uids_of(page.rows, page.decoded)[1]
+        # Parents that a row does not name are those it was asked within.
+        every = ([uid or known[level] for uid in told[level]] for level in LEVELS)
+        for uids in zip(*every, strict=True):
+            if (one := _instance(uids)) is not None:
                 found[one] = None
     return list(found), count
 
 
-def _instance(row: Mapping[str, Any], within: Ref) -> Ref | None:
-    """The instance of a row; parents that the row does not name are those it was asked within."""
-    uids = []
-    for tag, known in (("0020000D", within.study), ("0020000E", within.series), ("00080018", None)):
-        element = row.get(tag)
-        values = element.get("Value") if isinstance(element, dict) else None
-        uids.append(values[0] if isinstance(values, list) and values else known)
-    if not all(isinstance(uid, str) and uid for uid in uids):
+def _instance(uids: Sequence[str | None]) -> Ref | None:
+    if not all(uids):
         return None
     try:
         return Ref(*(str(uid).strip() for uid in uids))

@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from dicomnb.attributes import attribute
 from dicomnb.errors import LimitExceeded, ProtocolError
-from dicomnb.refs import LEVELS, UID_KEYWORDS
 from dicomnb.tables.arriving import Decoded
 from dicomnb.tables.cells import column_of
-from dicomnb.tables.columns import Column
-from dicomnb.tables.decode import Plain
+from dicomnb.tables.uids import UID_COLUMNS, uids_of
 from dicomnb.web.failures import beginning
 from dicomnb.wire import multipart_reader, native_xml
 from dicomnb.wire.jsontext import NO_JSON
@@ -31,13 +28,12 @@ if TYPE_CHECKING:
     from dicomnb.limits import Limits
     from dicomnb.query import Query
     from dicomnb.refs import Level
-    from dicomnb.tables.decode import Page
+    from dicomnb.tables.columns import Column
     from dicomnb.web.answer import Answer
     from dicomnb.wire.media import MediaType
 
 __all__ = [
     "MORE",
-    "UID_COLUMNS",
     "Received",
     "Rows",
     "array_in",
@@ -64,18 +60,6 @@ class Received(NamedTuple):
     """Columns of the body, where they were decoded while it came."""
 
 
-class Keys(msgspec.Struct, gc=False):
-    """The UIDs of a row, as attributes; all else is passed over."""
-
-    study: Any = msgspec.field(name="0020000D", default=None)
-    series: Any = msgspec.field(name="0020000E", default=None)
-    instance: Any = msgspec.field(name="00080018", default=None)
-
-
-UID_COLUMNS: dict[Level, Column] = {
-    level: Column(attribute(keyword)) for level, keyword in UID_KEYWORDS.items()
-}
-_KEYS = msgspec.json.Decoder(list[Keys])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -149,17 +133,16 @@ def read_rows(
     """The JSON array in a body, with the UIDs of its rows; errors as `rows_in`."""
     text = body.strip()
     if decoded is not None and (page := decoded.of(body)) is not None:
-        return Rows(text, page.received, _decoded_uids(page), Decoded(text, page))
+        found = Decoded(text, page)
+        return Rows(text, *uids_of(text, found), found)
     if not text:
-        return Rows(b"[]", 0, _uids(()))
+        text = b"[]"
     if text.startswith(b"{") and _is_data_set(text):
         text = b"[" + text + b"]"
     try:
-        keys = _KEYS.decode(text)
+        return Rows(text, *uids_of(text))
     except NO_JSON:
         lenient = _leniently(text)
-    else:
-        return Rows(text, len(keys), _uids(keys))
     if lenient is None:
         what = "a web page" if text.startswith(b"<") else "no array of DICOM JSON, or not whole"
         raise ProtocolError(
@@ -187,7 +170,7 @@ def _leniently(text: bytes) -> Rows | None:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         return None
     array = msgspec.json.encode(data)
-    return Rows(array, len(data), _uids(_KEYS.decode(array)))
+    return Rows(array, *uids_of(array))
 
 
 def columns_of(query: Query) -> tuple[Column, ...]:
@@ -213,26 +196,3 @@ def identities(rows: Rows, level: Level) -> list[int | None]:
 def one_by_one(array: bytes) -> list[bytes]:
     """The rows of an array, each as it is written."""
     return [bytes(raw) for raw in _RAWS.decode(array)]
-
-
-def _uids(keys: Sequence[Keys]) -> dict[Level, Sequence[str | None]]:
-    return {level: [_uid(getattr(key, level)) for key in keys] for level in LEVELS}
-
-
-def _uid(element: Any) -> str | None:
-    values = element.get("Value") if isinstance(element, dict) else None
-    value = values[0] if isinstance(values, list) and values else values
-    return value if isinstance(value, str) and value else None
-
-
-def _decoded_uids(page: Page) -> dict[Level, Sequence[str | None]]:
-    """The same, of columns that were decoded; UIDs below the level may be left out of them."""
-    found: dict[Level, Sequence[str | None]] = {}
-    for level, column in UID_COLUMNS.items():
-        came = page.columns.get(column)
-        if isinstance(came, Plain):
-            firsts = came.values or [values[0] if values else None for values in came.as_lists()]
-            found[level] = [uid or None for uid in firsts]
-        else:
-            found[level] = [None] * page.received
-    return found
