@@ -191,14 +191,15 @@ def _by_position(
 ) -> Arrangement:
     """Order along the normal, drop duplicates, then look at the steps."""
     normal = _normal(headers[chosen[0]])
-    along = {index: float(normal @ _position(headers[index])) for index in chosen}
+    heights = np.array([headers[index].position for index in chosen], dtype=np.float64) @ normal
+    along = dict(zip(chosen, heights.tolist(), strict=True))
     order = sorted(chosen, key=lambda index: (along[index], headers[index].rank))
     stacks = _stacks(headers, order, along, findings)
     order = stacks.orders[0]
     spacing = _pair(headers[order[0]].pixel_spacing)
     if spacing is None:
         findings.notes.append("No affine: PixelSpacing is missing or makes no sense.")
-    places = np.array([_position(headers[index]) for index in order])
+    places = np.array([headers[index].position for index in order], dtype=np.float64)
     step = _regular_step(headers, order, places, normal, findings)
     affine = None
     if step is not None and spacing is not None:
@@ -350,8 +351,10 @@ def _close(
     one: tuple[float, ...] | None, other: tuple[float, ...] | None, tolerance: float
 ) -> bool:
     """Whether two tuples agree; None only with None."""
+    if one is other or one == other:  # nearly always, and sooner told
+        return True
     if one is None or other is None:
-        return one is other
+        return False
     return all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))
 
 
