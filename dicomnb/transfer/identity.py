@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,6 +13,7 @@ from dicomnb.errors import NotFound, ProtocolError, RefError
 from dicomnb.images.pixels import UNREADABLE
 from dicomnb.pool import closed_after
 from dicomnb.refs import UID_KEYWORDS, Ref
+from dicomnb.wire.identity import outlined_uids
 from dicomnb.wire.parts import BytesPart
 
 if TYPE_CHECKING:
@@ -31,10 +31,8 @@ __all__ = ["NO_INSTANCE", "check_asked", "header_of", "named", "parts_of"]
 
 NO_INSTANCE = (*UNREADABLE, InvalidDicomError, zlib.error)
 """What pydicom raises for bytes that are no Part 10 instance, or a damaged one."""
-_HEAD_BYTES = 64 << 10
-"""Where nearly every instance has told its UIDs."""
-_META_UID = re.compile(rb"\x02\x00\x03\x00UI(..)", re.DOTALL)
-_UID = re.compile(rb"[0-9A-Za-z._-]{4,128}")
+_HEAD_BYTES = (16 << 10, 64 << 10)
+"""Where nearly every instance has told its UIDs, and where those with long sequences have."""
 
 
 def parts_of(
@@ -74,8 +72,12 @@ def check_asked(dataset: Dataset, asked: Ref) -> Ref:
     Raises:
         ProtocolError: it belongs elsewhere, or holds no UIDs.
     """
+    return _within(asked, *(str(dataset.get(name, "")).strip() for name in UID_KEYWORDS.values()))
+
+
+def _within(asked: Ref, *uids: str | None) -> Ref:
     try:
-        found = Ref(*(str(dataset.get(name, "")).strip() for name in UID_KEYWORDS.values()))
+        found = Ref(*(uid or "" for uid in uids))
     except RefError as error:
         raise ProtocolError(f"A part of {asked.path} is no DICOM instance: {error}") from error
     if found not in asked:
@@ -86,16 +88,19 @@ def check_asked(dataset: Dataset, asked: Ref) -> Ref:
 def named(part: Part, asked: Ref) -> tuple[Ref, Part]:
     """Which instance a part is, and the part, to be read from its first byte.
 
-    Only a part that does not say at its beginning that it is of ``asked`` is parsed for it.
+    Only a part that is not plain enough for a walk over its beginning is parsed, as a whole.
 
     Raises:
-        ProtocolError: it is not, or is no DICOM instance.
+        ProtocolError: it is none of ``asked``, or is no DICOM instance.
     """
-    buffer = bytearray(_HEAD_BYTES)
-    head = bytes(buffer[: part.readinto(buffer)])
-    found = _by_head(head, asked) if asked.uid.encode() in head else None
-    if found is not None:
-        return found, _Replayed(head, part)
+    head = b""
+    for size in _HEAD_BYTES:
+        head += _next_bytes(part, size - len(head))
+        uids = outlined_uids(head)
+        if uids is not None:
+            return _within(asked, uids.study, uids.series, uids.instance), _Replayed(head, part)
+        if len(head) < size:
+            break
     data = head + part.read()
     found = check_asked(header_of(io.BytesIO(data), asked), asked)
     whole = BytesPart(
@@ -107,32 +112,9 @@ def named(part: Part, asked: Ref) -> tuple[Ref, Part]:
     return found, whole
 
 
-def _by_head(head: bytes, asked: Ref) -> Ref | None:
-    """Which instance it is, by its first bytes, or None where they do not tell for sure."""
-    if asked.instance is not None:
-        return asked
-    uid = _uid_of_meta(head)
-    if asked.series is not None:
-        # Named by the file meta and by the data set: then nothing has to be parsed.
-        is_sure = uid is not None and head.count(uid) > 1
-        return Ref(asked.study, asked.series, uid.decode()) if uid and is_sure else None
-    try:
-        found = check_asked(header_of(io.BytesIO(head), asked), asked)
-    except ProtocolError:
-        return None  # cut within what would tell; the whole will
-    # A UID that ends where the head ends may be cut.
-    series = str(found.series).encode()
-    return found if 0 < head.rfind(series) < len(head) - len(series) - 2 else None
-
-
-def _uid_of_meta(head: bytes) -> bytes | None:
-    """MediaStorageSOPInstanceUID of a Part 10 instance, where it stands as it should."""
-    found = _META_UID.search(head, 132, 1024)
-    if found is None:
-        return None
-    start, length = found.end(), int.from_bytes(found[1], "little")
-    uid = head[start : start + length].rstrip(b"\0 ")
-    return uid if _UID.fullmatch(uid) else None
+def _next_bytes(part: Part, size: int) -> bytes:
+    room = bytearray(size)
+    return bytes(memoryview(room)[: part.readinto(room)])
 
 
 class _Replayed:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dicomnb.wire.storing import Upload
 
-__all__ = ["UID_TAGS", "identity_of"]
+__all__ = ["UID_TAGS", "identity_of", "outlined_uids"]
 
 UID_TAGS = [0x0020000D, 0x0020000E, 0x00080018, 0x00080016]
 """Study, series, instance, SOP Class: in the order of `Sent`."""
@@ -39,7 +39,7 @@ def identity_of(upload: Upload) -> Sent | Outcome:
             start = file.read(_FIRST_READ)
             if start[_PREFIX_AT : _PREFIX_AT + 4] != b"DICM":
                 return Outcome("failed", reason="not a DICOM file (no DICM prefix)")
-            if (found := _outlined(start)) is not None:
+            if (found := outlined_uids(start)) is not None:
                 return found
             file.seek(0)
             data = read_partial(file, stop_when=_after_uids, specific_tags=UID_TAGS)
@@ -55,8 +55,8 @@ def identity_of(upload: Upload) -> Sent | Outcome:
     return Sent(*texts)
 
 
-def _outlined(start: bytes) -> Sent | None:
-    """The UIDs by a walk over a file's first bytes; None where that takes pydicom.
+def outlined_uids(start: bytes) -> Sent | None:
+    """The UIDs by a walk over the first bytes of a file; None where that takes pydicom, or more.
 
     Parsing costs more than sending: of 300 slices, a third of the whole store.
     """

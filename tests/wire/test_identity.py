@@ -57,7 +57,7 @@ def test_damaged_bytes_are_whom_pydicom_says(data):
     end = whole.index(b"\x20\0\x11\0") if b"\x20\0\x11\0" in whole else 700
     for _ in range(data.draw(st.integers(1, 3))):
         whole[data.draw(st.integers(132, end))] = data.draw(st.integers(0, 255))
-    found = identity._outlined(bytes(whole[:8192]))
+    found = identity.outlined_uids(bytes(whole[:8192]))
     if found is None:
         return
     with io.BytesIO(whole) as file:
