@@ -10,7 +10,10 @@ from dicomnb.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Options"]
+__all__ = ["USUAL_WORKERS", "Options"]
+
+USUAL_WORKERS = 16
+"""How many requests may be in flight of which nobody knows whether so many are faster."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,9 @@ class Options:
     timeout: tuple[float, float] = (10.0, 60.0)
     """Seconds to wait for a connection, and between two pieces of an answer. The whole of an
     answer may take as long as it needs."""
-    workers: int = 16
-    """Requests in flight at once, over everything that uses the connection."""
+    workers: int = 32
+    """Requests in flight at once, at most, over everything that uses the connection. More than
+    `usual_workers` are used only where so many were seen to be faster."""
     verify: bool | str = True
     """Whether to check certificates, or the path of a private authority's bundle."""
     cert: str | tuple[str, str] | None = None
@@ -44,6 +48,11 @@ class Options:
     """Bounds against damage and malice."""
     writable: bool = False
     """Whether a folder may be written to and deleted from."""
+
+    @property
+    def usual_workers(self) -> int:
+        """Requests in flight of whatever does not find out how many pay: 16 at most."""
+        return min(self.workers, USUAL_WORKERS)
 
     def __post_init__(self) -> None:
         if self.workers < 1:

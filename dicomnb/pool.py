@@ -8,7 +8,7 @@ import itertools
 import queue
 import threading
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
@@ -22,6 +22,8 @@ __all__ = ["Cancel", "closed_after", "side_by_side", "streams"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
+_LOOK_SECONDS = 0.5
+"""How long work may go on before it is looked whether it is to stop."""
 
 
 @contextlib.contextmanager
@@ -153,11 +155,14 @@ def _windowed(
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
     running: set[Future[Result]] = set()
+    finished: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
 
     def fill() -> None:
         for item in itertools.islice(items, max(0, window() - len(waiting))):
-            waiting.append(executor.submit(_here(function), item, cancel))
-            running.add(waiting[-1])
+            future = executor.submit(_here(function), item, cancel)
+            waiting.append(future)
+            running.add(future)
+            future.add_done_callback(finished.put)
 
     while True:
         fill()
@@ -166,8 +171,9 @@ def _windowed(
         cancel.check()
         # Any failure stops all, also one whose turn has not come. Only what still runs is
         # waited for: a finished one that waits for its turn would end every wait at once.
-        done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+        done = _all_in(finished)
         for future in done:
+            running.discard(future)
             if (error := future.exception()) is not None:
                 raise error
         if ordered:
@@ -178,6 +184,16 @@ def _windowed(
             for future in done:
                 waiting.remove(future)
                 yield future.result()
+
+
+def _all_in(finished: queue.SimpleQueue[Item]) -> list[Item]:
+    """What a queue holds, once it holds anything; nothing where that takes long."""
+    found: list[Item] = []
+    with contextlib.suppress(queue.Empty):
+        found.append(finished.get(timeout=_LOOK_SECONDS))
+        while True:
+            found.append(finished.get_nowait())
+    return found
 
 
 def _here(function: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -68,7 +68,7 @@ def thumbnails(archive: Archive, table: pd.DataFrame, *, limit: int, size: int) 
         except DicomnbError as error:
             return Thumbnail(ref, _caption(row), None, str(error).partition("\n")[0])
 
-    return Thumbnails(side_by_side(draw, rows, workers=archive.options.workers))
+    return Thumbnails(side_by_side(draw, rows, workers=archive.options.usual_workers))
 
 
 def _caption(row: pd.DataFrame) -> str:

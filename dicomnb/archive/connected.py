@@ -34,7 +34,7 @@ class Connected:
     def __init__(self, source: Source, *, options: Options) -> None:
         self.source = source
         self.options = options
-        self._listing = Listing(source, workers=options.workers)
+        self._listing = Listing(source, workers=options.usual_workers)
         _LIVE[self._listing.connection] = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:

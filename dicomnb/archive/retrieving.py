@@ -101,7 +101,7 @@ class Retrieving(Connected):
                 self.source,
                 pixels=pixels,
                 transfer_syntax=transfer_syntax,
-                workers=self.options.workers,
+                workers=self.options.usual_workers,
                 counter=Counter(tell, total=related_instances(ref, refs)),
                 cancel=cancel,
             )
@@ -232,7 +232,7 @@ class Retrieving(Connected):
                 raise ValueError("A lazy volume is in modality values: values= needs lazy=False.")
             from dicomnb.transfer.lazy import lazy_volume
 
-            workers, limits = self.options.workers, self.options.limits
+            workers, limits = self.options.usual_workers, self.options.limits
             return lazy_volume(self.source, refs, strict=strict, workers=workers, limits=limits)
         stacking = Stacking(
             self.source,

@@ -21,6 +21,7 @@ from dicomnb.errors import (
     warn,
 )
 from dicomnb.files import part_file, sweep_parts
+from dicomnb.options import USUAL_WORKERS
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.events import Counter
 from dicomnb.transfer.fetching import fetch
@@ -150,10 +151,9 @@ class _Download:
         if refs[0].level == "instance":
             missing = self._without_whole(refs)
             jobs = list(jobs_of(self._source, missing, cancel=cancel))
-            self._fetch(jobs, self._manner.workers, cancel)
+            self._fetch(jobs, cancel)
             return
-        workers = self._manner.workers
-        within = max(1, workers // len(refs))
+        workers = min(self._manner.workers, USUAL_WORKERS, len(refs))
 
         def work(ref: Ref, inner: Cancel) -> None:
             try:
@@ -161,9 +161,9 @@ class _Download:
             except (DicomnbError, OSError) as error:
                 self._fail(ref, error)
             else:
-                self._fetch(jobs, within, inner)
+                self._fetch(jobs, inner, beside=len(refs))
 
-        every = side_by_side(work, refs, workers=min(workers, len(refs)), cancel=cancel)
+        every = side_by_side(work, refs, workers=workers, cancel=cancel)
         with closed_after(every):
             for _ in every:
                 pass
@@ -203,13 +203,14 @@ class _Download:
             self._counter.finished(skipped=True)
         return missing
 
-    def _fetch(self, jobs: list[Job], workers: int, cancel: Cancel | None) -> None:
+    def _fetch(self, jobs: list[Job], cancel: Cancel | None, *, beside: int = 1) -> None:
         syntax = self._manner.transfer_syntax
         fetch(
             self._source,
             jobs,
             self._keep,
-            workers=workers,
+            workers=self._manner.workers,
+            beside=beside,
             transfer_syntax=syntax,
             fail=self._fail,
             cancel=cancel,

@@ -14,9 +14,10 @@ from dicomnb.errors import (
     ServerError,
     Unsupported,
 )
+from dicomnb.options import USUAL_WORKERS
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.identity import named, parts_of
-from dicomnb.transfer.planning import Job, Pace, is_faster_side_by_side, listed
+from dicomnb.transfer.planning import FEW, Flight, Job, Listing, Pace, is_faster_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,7 @@ def fetch(
     take: Take,
     *,
     workers: int,
+    beside: int = 1,
     transfer_syntax: str = "*",
     fail: Fail = raising,
     cancel: Cancel | None = None,
@@ -58,34 +60,43 @@ def fetch(
     Args:
         take: called with a part that is known to be of the instance ``ref``, to be read from
             its first byte. When the answer breaks off in it, it is called again for that ref.
-        workers: requests in flight.
+        workers: requests in flight at most; more than usual only where they are seen to pay.
+        beside: how many such calls there are, this one among them, that share ``workers``.
         fail: called with what could not be had and why; what it raises ends the whole.
 
     Raises:
         Cancelled: asked to stop.
     """
-    within = max(1, workers // max(1, len(jobs)))
+    usual, shares = min(workers, USUAL_WORKERS), max(1, len(jobs)) * beside
+    start, most = max(1, usual // shares), max(1, workers // shares)
 
     def run(job: Job, inner: Cancel | None) -> None:
-        one = Fetch(source, job, take, workers=within, fail=fail, cancel=inner)
+        one = Fetch(source, job, take, workers=start, most=most, fail=fail, cancel=inner)
         try:
             one.run(transfer_syntax)
         except Cancelled:
             raise
         except (DicomnbError, OSError) as error:
             one.fail_rest(error)
+        finally:
+            one.close()
 
     if len(jobs) == 1:
         run(jobs[0], cancel)
         return
-    every = side_by_side(run, jobs, workers=workers, cancel=cancel, ordered=False)
+    every = side_by_side(run, jobs, workers=max(1, usual // beside), cancel=cancel, ordered=False)
     with closed_after(every):
         for _ in every:
             pass
 
 
 class Fetch:
-    """One job: which of its instances are done, and how its line runs."""
+    """One job: which of its instances are done, and how its line runs.
+
+    Args:
+        workers: requests in flight at first.
+        most: requests in flight where more than at first are faster.
+    """
 
     def __init__(
         self,
@@ -94,6 +105,7 @@ class Fetch:
         take: Take,
         *,
         workers: int,
+        most: int | None = None,
         fail: Fail = raising,
         cancel: Cancel | None = None,
     ) -> None:
@@ -101,9 +113,12 @@ class Fetch:
         self.job = job
         self._take = take
         self._workers = workers
+        self._most = most or workers
         self._fail = fail
         self._cancel = cancel
         self._wanted = None if job.wanted is None else dict.fromkeys(job.wanted)
+        self._told = job.told
+        self._listing = job.listing
         self._handled: set[str] = set()
         self._waited = 0.0
         self._each_seconds = 0.0
@@ -114,11 +129,17 @@ class Fetch:
             self._single(self.job.ref, self._cancel, transfer_syntax)
             return
         is_through, reason = self._streamed(transfer_syntax)
+        self._hear()
         was_left = not is_through and reason is None
-        if was_left and (self._is_listed_short() or self._is_slower_apart(transfer_syntax)):
+        if was_left and (self._is_listed_short() or not self._apart(transfer_syntax)):
             is_through, reason = self._streamed(transfer_syntax, may_leave=False)
         if not is_through or self._lacks_some():
             self._rest(transfer_syntax, reason)
+
+    def close(self) -> None:
+        """Stop a search of its own for what there is."""
+        if self._listing is not None and self._listing is not self.job.listing:
+            self._listing.close()
 
     def fail_rest(self, error: Exception) -> None:
         """Say of everything that is not done yet that it could not be had."""
@@ -149,30 +170,36 @@ class Fetch:
                 self._accept(part)
                 came += 1
                 pace = Pace(first, self._waited, came)
-                left = (self.job.count or 0) - len(self._handled)
-                if may_leave and is_faster_side_by_side(pace, left=left, workers=self._workers):
+                if may_leave and self._should_leave(pace):
                     self._each_seconds = (monotonic() - begin - first) / came
                     return False
         return True
 
-    def _is_slower_apart(self, transfer_syntax: str) -> bool:
-        """Fetch some by themselves, and tell whether the whole stream anew would be quicker.
+    def _should_leave(self, pace: Pace) -> bool:
+        """Whether the rest would perhaps come faster by itself. What there is is searched for in
+        the meantime, so that then it is known, where the line seems to be what is waited for."""
+        if self._listing is not None and self._listing.is_done:
+            self._hear()
+        left = self._count - len(self._handled)
+        if self._workers > 1 and left >= FEW and pace.is_from_afar:
+            self._search()
+        return is_faster_side_by_side(pace, left=left, workers=self._workers)
 
-        What a stream waits for may be the line, or a busy machine at either end, which more
-        requests make only busier: nothing in the stream itself tells these apart. The first
-        requests also open connections, and fill what a server keeps, so the next are timed.
-        """
-        missing, wave = self._listed(), self._workers
-        tried = missing[: 2 * wave]
-        if len(tried) <= wave:
-            return False
-        times = []
-        with closed_after(self._each(tried, transfer_syntax)) as every:
+    def _apart(self, transfer_syntax: str) -> bool:
+        """Fetch what is missing side by side; False where it was seen that the whole stream anew
+        would be quicker."""
+        missing = self._listed()
+        flight = Flight(
+            len(missing),
+            start=self._workers,
+            most=self._most,
+            stream=self._each_seconds,
+            anew=len(self._wanted or ()),
+        )
+        with closed_after(self._each(missing, transfer_syntax, flight)) as every:
             for _ in every:
-                times.append(monotonic())
-        apart = (times[-1] - times[wave - 1]) / (len(tried) - wave)
-        left, anew = len(missing) - len(tried), len(self._wanted or ())
-        return apart * left > self._each_seconds * anew
+                flight.land(monotonic())
+        return not flight.is_given_up
 
     def _accept(self, part: Part) -> None:
         """Take one part of a stream unless it was had before or is not wanted."""
@@ -209,7 +236,12 @@ class Fetch:
         """Whether fewer came than should have."""
         if self._wanted is not None:
             return bool(self._missing())
-        return len(self._handled) < (self.job.told or 0)
+        return len(self._handled) < (self._told or 0)
+
+    @property
+    def _count(self) -> int:
+        """How many instances should come, as far as it is known."""
+        return (self._told or 0) if self._wanted is None else len(self._wanted)
 
     def _missing(self) -> list[Ref]:
         wanted = self._wanted or ()
@@ -227,27 +259,52 @@ class Fetch:
         with closed_after(self._each(missing, transfer_syntax)) as every:
             for _ in every:
                 pass
-        if reason is not None and len(self._handled) < (self.job.told or 0):
+        if reason is not None and len(self._handled) < (self._told or 0):
             raise reason
+
+    def _search(self) -> None:
+        """Begin to ask the server what there is, where nobody said."""
+        if self._wanted is None and self._listing is None:
+            self._listing = Listing(self.source, self.job.ref, cancel=self._cancel)
+
+    def _hear(self) -> None:
+        """What the search says that came with the job: it counts, if it tells of every row which
+        instance it is."""
+        if self._listing is None or self._listing is not self.job.listing:
+            return
+        found, count = self._listing.result()
+        if self._wanted is None and self._told is None:
+            self._wanted = dict.fromkeys(found) if len(found) == count > 0 else None
+            self._told = count or None
 
     def _listed(self) -> list[Ref]:
         """What is missing; the server is asked what there is where nobody said."""
-        if self._wanted is None:
-            self._wanted = dict.fromkeys(listed(self.source, self.job.ref, cancel=self._cancel)[0])
+        self._search()
+        if self._wanted is None and self._listing is not None:
+            self._wanted = dict.fromkeys(self._listing.result()[0])
         return self._missing()
 
     def _is_listed_short(self) -> bool:
         """Whether a search tells of fewer instances than there should be: a stream may have all."""
         self._listed()
-        return len(self._wanted or ()) < (self.job.told or 0)
+        return len(self._wanted or ()) < (self._told or 0)
 
-    def _each(self, missing: Sequence[Ref], transfer_syntax: str) -> Iterator[None]:
+    def _each(
+        self, missing: Sequence[Ref], transfer_syntax: str, flight: Flight | None = None
+    ) -> Iterator[None]:
         """Ask for each by itself, side by side; gives something for each that is done."""
 
         def ask(ref: Ref, inner: Cancel) -> None:
             self._single(ref, inner, transfer_syntax)
 
-        return side_by_side(ask, missing, workers=self._workers, cancel=self._cancel, ordered=False)
+        return side_by_side(
+            ask,
+            missing,
+            workers=self._most if flight else self._workers,
+            cancel=self._cancel,
+            ordered=False,
+            window=(lambda: flight.window) if flight else None,
+        )
 
     def _single(self, ref: Ref, cancel: Cancel | None, transfer_syntax: str) -> None:
         """Ask for one instance, and again while its answer is cut."""

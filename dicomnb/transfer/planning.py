@@ -1,24 +1,38 @@
-"""What to ask for: one stream or many requests. Pure but for the searches that list instances."""
+"""What to ask for: one stream or many requests, and how many of these at once.
+
+Pure but for the searches that list instances.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextvars
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from dicomnb.errors import BadQuery, RefError, Unsupported
+from dicomnb.pool import Cancel
 from dicomnb.query import Query
 from dicomnb.refs import LEVELS, Ref
 from dicomnb.tables.uids import uids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from dicomnb.pool import Cancel
     from dicomnb.source import Source
 
-__all__ = ["Job", "Pace", "is_faster_side_by_side", "jobs_of", "listed", "related_instances"]
+__all__ = [
+    "Flight",
+    "Job",
+    "Listing",
+    "Pace",
+    "is_faster_side_by_side",
+    "jobs_of",
+    "listed",
+    "related_instances",
+]
 
 CLIENT_SECONDS = 0.002
 """What a request costs on this side, whatever the line: threads do not share it."""
@@ -33,6 +47,9 @@ WORTH_IT = 0.6
 """How much of the time may be left for a change of ways to pay."""
 FEW = 8
 """Fewer instances than these are not worth a search, or a change of ways."""
+GAIN = 0.87
+"""What part of the time before may be taken by an instance with more requests in flight, for more
+to pay: else it is the machine at either end that is busy, and they make it busier."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +61,14 @@ class Job:
         wanted: the instances that should come of it; None when that is not known.
         only: whether others that come with them are left out.
         told: how many instances it should have, or None when nobody said.
+        listing: a search that is under way, and will tell what should come.
     """
 
     ref: Ref
     wanted: tuple[Ref, ...] | None = None
     only: bool = False
     told: int | None = None
+    listing: Listing | None = field(default=None, compare=False)
 
     @property
     def count(self) -> int | None:
@@ -71,6 +90,11 @@ class Pace:
     seconds: float
     instances: int
 
+    @property
+    def is_from_afar(self) -> bool:
+        """Whether it is the line that is waited for, rather than a busy machine."""
+        return self.latency >= REMOTE_SECONDS
+
 
 def is_faster_side_by_side(pace: Pace, *, left: int, workers: int) -> bool:
     """Whether the rest of a stream would perhaps come sooner by a request an instance.
@@ -86,12 +110,129 @@ def is_faster_side_by_side(pace: Pace, *, left: int, workers: int) -> bool:
     """
     if workers < 2 or left < FEW:
         return False
-    watched = PROBE_SECONDS if pace.latency < REMOTE_SECONDS else REMOTE_PROBE_SECONDS
+    watched = REMOTE_PROBE_SECONDS if pace.is_from_afar else PROBE_SECONDS
     if pace.seconds < watched or pace.instances < PROBE_INSTANCES:
         return False
     each = pace.seconds / pace.instances
     apart = max(CLIENT_SECONDS, (pace.latency + each) / min(workers, left))
     return apart < WORTH_IT * each
+
+
+class Flight:
+    """How many instances to ask for side by side: as many as are seen to pay.
+
+    A stream was left because it was slow. That may be the line, or a busy machine at either
+    end, which more requests make only busier: nothing in the stream itself tells these apart.
+    So two rounds of requests are a trial. The first also opens connections, and fills what a
+    server keeps, so the second is timed, and it is told whether the whole stream anew would be
+    quicker. Where it would not, there are twice as many in flight, timed in the same way, for as
+    long as that is faster than before.
+
+    Args:
+        missing: how many instances there are to ask for.
+        start: how many are in flight at first.
+        most: how many may be.
+        stream: seconds that the stream took for an instance of it; None where there is none to
+            go back to.
+        anew: how many instances the whole stream has.
+
+    Attributes:
+        is_given_up: whether to go back to the stream; by then nothing is in flight.
+    """
+
+    def __init__(
+        self, missing: int, *, start: int, most: int, stream: float | None, anew: int = 0
+    ) -> None:
+        self.is_given_up = False
+        self._missing = missing
+        self._width = start
+        self._most = self._threads = most
+        self._stream_seconds = None if stream is None else stream * anew
+        self._trial = 0 if stream is None else 2 * start
+        self._landed = 0
+        self._begin = start
+        self._moment = 0.0
+        self._before: tuple[int, float] | None = None
+
+    @property
+    def window(self) -> int:
+        """How many may be in flight or wait for a thread, of which there are ``most``."""
+        if self._trial:
+            return min(self._width, self._trial - self._landed)
+        # Where all threads may work, each has the next at hand as soon as it is free.
+        return self._width if self._width < self._threads else 2 * self._threads
+
+    def land(self, moment: float) -> None:
+        """One more came, at ``moment`` seconds."""
+        self._landed += 1
+        timed = self._landed - self._begin
+        if timed == 0:
+            self._moment = moment
+        elif timed > 0:
+            each = (moment - self._moment) / timed
+            if self._trial and 2 * timed >= self._width:
+                self._judge(each)
+            if timed == self._width and not self.is_given_up:
+                self._widen(each)
+
+    def _judge(self, each: float) -> None:
+        """End the trial: in the middle of its second round, where enough is known by then."""
+        left = self._missing - self._landed
+        if each * left <= (self._stream_seconds or 0.0):
+            self._trial = 0
+        elif self._landed == self._trial:
+            self.is_given_up = True
+
+    def _widen(self, each: float) -> None:
+        """Have more in flight, or as many as before where more did not pay."""
+        if self._before is not None and each > GAIN * self._before[1]:
+            self._width = self._most = self._before[0]
+        wider = min(2 * self._width, self._most)
+        if wider > self._width:
+            self._before, self._width = (self._width, each), wider
+            self._begin = self._landed + wider  # those until then were asked for before
+
+
+class Listing:
+    """The instances of a series, searched for in a thread while something else is fetched.
+
+    Args:
+        found: is told of how many instances the search tells, if any, in that thread.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        ref: Ref,
+        *,
+        found: Callable[[int], None] | None = None,
+        cancel: Cancel | None = None,
+    ) -> None:
+        self._cancel = Cancel(cancel)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="dicomnb-listing")
+        context = contextvars.copy_context()  # warnings go where they would from here
+
+        def search() -> tuple[list[Ref], int]:
+            refs, count = listed(source, ref, cancel=self._cancel)
+            if found is not None and count:
+                found(count)
+            return refs, count
+
+        self._future = self._executor.submit(context.run, search)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._future.done()
+
+    def result(self) -> tuple[list[Ref], int]:
+        """What `listed` gives; raises what it raises."""
+        return self._future.result()
+
+    def close(self) -> None:
+        """Stop it; no thread stays behind."""
+        self._cancel.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 def listed(source: Source, ref: Ref, *, cancel: Cancel | None = None) -> tuple[list[Ref], int]:

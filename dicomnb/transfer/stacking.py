@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from dicomnb.transfer.events import Counted, Counter
 from dicomnb.transfer.fetching import fetch
-from dicomnb.transfer.planning import Job, jobs_of, listed
+from dicomnb.transfer.planning import Job, Listing, jobs_of, listed
 from dicomnb.volumes.builder import VolumeBuilder
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Stacking:
     Args:
         source: where they are.
         refs: one series, or instances of it.
-        told: how many instances the series' row says it has; else a search counts them.
+        told: how many instances the series' row says it has; else a search counts them while
+            the first ones come.
         strict: see `Archive.volume`.
         workers: requests in flight.
         limits: bounds.
@@ -84,7 +86,17 @@ class Stacking:
             self._done[ref] = None
             counter.finished()
 
-        fetch(self._source, jobs, add, workers=self._workers, cancel=cancel)
+        def expect(count: int) -> None:
+            self._expected = count
+            builder.expect(count)
+            counter.expect(count)
+
+        with ExitStack() as stack:
+            if jobs == [Job(self._refs[0])] and self._refs[0].level == "series":
+                listing = Listing(self._source, self._refs[0], found=expect, cancel=cancel)
+                stack.callback(listing.close)
+                jobs = [Job(self._refs[0], listing=listing)]
+            fetch(self._source, jobs, add, workers=self._workers, cancel=cancel)
 
     def finish(self) -> Volume:
         """The volume.
@@ -106,10 +118,6 @@ class Stacking:
     def _all(self, cancel: Cancel | None) -> list[Job]:
         """What to ask for at first."""
         jobs = list(jobs_of(self._source, self._refs, told=self._told, cancel=cancel))
-        if self._refs[0].level == "series" and self._told is None:
-            found, count = listed(self._source, self._refs[0], cancel=cancel)
-            wanted = tuple(found) if len(found) == count > 0 else None
-            jobs = [Job(self._refs[0], wanted, told=count or None)]
         counts = [job.count for job in jobs]
         self._expected = None if None in counts else sum(filter(None, counts)) or None
         return jobs

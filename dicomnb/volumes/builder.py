@@ -70,10 +70,17 @@ class VolumeBuilder:
         self._slices: list[Slice] = []
         self._notes: list[str] = []
         self._arrived = 0
+        self._large: Stack | None = None
+        self._hoped: int | None = None
         self._recall = Recall()
         self._pool: ThreadPoolExecutor | None = None
         self._waiting = threading.BoundedSemaphore(2 * self._workers)
         self._decoding: deque[Future[None]] = deque()
+
+    def expect(self, count: int) -> None:
+        """Say how many instances will come in all, where that was not known at first."""
+        with self._changed:
+            self._expected = self._hoped = count
 
     def add(self, part: Part) -> None:
         """Take the next instance, in any order.
@@ -169,6 +176,7 @@ class VolumeBuilder:
         stack = self._stacks.pop(chosen[0].header.size)
         self._stacks.clear()
         self._slices.clear()
+        self._large = None
         stack.keep([one.place for one in chosen])
         kind = type_of(chosen)
         array = stack.convert([one.stored for one in chosen], [one.by for one in chosen], kind)
@@ -182,6 +190,9 @@ class VolumeBuilder:
         size = one.header.size
         with self._changed:
             stack = self._stack_for(one)
+            if stack is self._large and self._hoped and not self._filling[size]:
+                stack.make_room(self._hoped)
+                self._hoped = None
             while stack.is_full and self._filling[size]:  # growing moves what others fill
                 self._changed.wait()
             if stack.is_full:
@@ -211,9 +222,10 @@ class VolumeBuilder:
             if one.following:
                 left = max(left or 0, one.following + 1)
             few = one.header.is_localizer or bool(self._stacks)
-            self._stacks[size] = Stack(
-                *size, expected=1 if few else left, bound=self._limits.pixel_bytes
-            )
+            made = Stack(*size, expected=1 if few else left, bound=self._limits.pixel_bytes)
+            self._stacks[size] = made
+            if not few:
+                self._large = made
         return self._stacks[size]
 
     def _decode_later(self, one: Slice, values: Values) -> None:

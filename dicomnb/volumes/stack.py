@@ -20,8 +20,8 @@ _UNKNOWN = 32  # slices, where nobody says how many will come
 class Stack:
     """Raw slices, one after another, in memory that grows as they come.
 
-    Views that `add` gives are void once `grow`, `keep` or `convert` is called: these may move
-    the memory.
+    Views that `slice` gives are void once `grow`, `make_room`, `keep` or `convert` is called:
+    these may move the memory.
 
     Args:
         rows: of a slice.
@@ -61,6 +61,19 @@ class Stack:
             self._refuse((self._capacity + 1) * self._bytes)
         self._resize(capacity * self._bytes)
         self._capacity = capacity
+
+    def make_room(self, slices: int) -> None:
+        """Have room for so many, if the bound allows; what is there is copied, nothing cleared."""
+        capacity = min(slices, self._bound // self._bytes)
+        if capacity <= self._capacity:
+            return
+        try:
+            memory = np.empty(capacity * self._bytes, np.uint8)
+        except MemoryError as error:
+            raise LimitExceeded(f"There is no memory for the volume: {error}") from error
+        used = self.count * self._bytes
+        memory[:used] = self._memory[:used]
+        self._memory, self._capacity = memory, capacity
 
     def add(self) -> int:
         """Take the next place; its number."""

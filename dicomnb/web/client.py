@@ -81,7 +81,7 @@ class WebSource(Connection):
                 lambda: self.abilities().search,
                 self._learn,
                 f"{self.address}/{search_path(query)}",
-                min(paging.PAGES_IN_FLIGHT, self._options.workers),
+                min(paging.PAGES_IN_FLIGHT, self._options.usual_workers),
                 cancel,
             ),
             query,
@@ -111,7 +111,7 @@ class WebSource(Connection):
         api = self.google_api()
         if api is None or not self.address.startswith(f"{api.root}/projects/"):
             return None
-        workers = self._options.workers
+        workers = self._options.usual_workers
         return stored_bytes(api, self.address, refs, workers=workers, cancel=cancel)
 
     def frames(

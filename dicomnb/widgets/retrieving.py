@@ -173,7 +173,7 @@ class RetrievePanel(Panel):
                         archive.source,
                         wanted.refs,
                         told=wanted.told,
-                        workers=archive.options.workers,
+                        workers=archive.options.usual_workers,
                         cancel=cancel,
                     )
             except (DicomnbError, OSError) as error:
