@@ -16,6 +16,7 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 import dicomnb as dn
+from dicomnb.widgets.javascript import style
 from dicomnb.widgets.uploading import UploadPanel
 from tests.conftest import real_file, screenshots
 from tests.widgets.conftest import Bridge
@@ -148,6 +149,36 @@ def placed_page(chromium: Browser) -> Iterator[Page]:
     page.close()
 
 
+SHUT = """() => {
+    const entryOf = DataTransferItem.prototype.webkitGetAsEntry;
+    DataTransferItem.prototype.webkitGetAsEntry = function () {
+        const entry = entryOf.call(this);
+        if (!entry) return entry;
+        const kind = Object.getPrototypeOf(entry);
+        const readerOf = kind.createReader;
+        if (readerOf && !window.isShut) kind.createReader = function () {
+            const no = (_, refuse) => refuse(new DOMException('no', 'NotReadableError'));
+            return this.name === 'shut' ? { readEntries: no } : readerOf.call(this);
+        };
+        window.isShut ||= Boolean(readerOf);
+        return entry;
+    };
+}"""
+
+
+def drop(page: Page, *paths: Path, before: Callable[[], object] = lambda: None) -> None:
+    """Drop files and folders of the disk onto the panel; ``before`` is done in the last moment."""
+    box = page.locator(".dicomnb-zone").bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + 20, "y": box["y"] + 10}
+    data = {"items": [], "files": [str(one) for one in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        if kind == "drop":
+            before()
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
 def test_what_is_dropped_is_taken_folders_too(
     placed_page: Page, server: dn.Archive, tmp_path: Path
 ) -> None:
@@ -158,16 +189,39 @@ def test_what_is_dropped_is_taken_folders_too(
     own_instance(scans / "b.dcm")
     panel = UploadPanel(server).wait()
     made = Bridge(page, panel)
-    box = page.locator(".dicomnb-zone").bounding_box()
-    assert box is not None
-    place = {"x": box["x"] + 20, "y": box["y"] + 10}
-    data = {"items": [], "files": [str(scans), str(CT)], "dragOperationsMask": 1}
-    session = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    drop(page, scans, CT)
     settle(made)
     assert set(panel.files["Name"]) == {"scans/deep/a.dcm", "scans/b.dcm", "CT_small.dcm"}
     assert panel.files["State"].tolist() == ["ready"] * 3
+
+
+def test_what_is_dropped_and_cannot_be_read_has_a_row_that_says_so(
+    placed_page: Page, server: dn.Archive, tmp_path: Path
+) -> None:
+    page = placed_page
+    gone = own_instance(tmp_path / "gone.dcm")
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    own_instance(scans / "a.dcm")
+    panel = UploadPanel(server).wait()
+    made = Bridge(page, panel)
+    # Of a folder that may not be read, on the disk of a person who is not root, the browser
+    # tells the same as of one that went between the drop and the look into it.
+    page.evaluate(SHUT)
+    (scans / "shut").mkdir()
+    drop(page, gone, scans, CT, before=gone.unlink)
+    settle(made)
+    files = panel.files.set_index("Name")
+    assert files["State"].to_dict() == {
+        "gone.dcm": "left out",
+        "scans/a.dcm": "ready",
+        "scans/shut/": "left out",
+        "CT_small.dcm": "ready",
+    }
+    why = "cannot be read: it was changed, moved or removed since it was chosen, or may not be read"
+    assert files.loc["gone.dcm", "Reason"] == files.loc["scans/shut/", "Reason"] == why
+    row = page.get_by_role("row").filter(has_text="scans/shut/")
+    expect(row).to_contain_text(why)
 
 
 def test_a_file_that_changed_since_it_was_chosen(
@@ -289,6 +343,20 @@ def test_many_files_are_shown_in_pages(
     named(page, "Previous").click()
     made.pump()
     expect(page.get_by_text("1–100 of 151")).to_be_visible()
+
+
+def test_a_narrow_row_has_no_lines_within_it(
+    bridge: Callable[[Any], Bridge], page: Page, server: dn.Archive, tmp_path: Path
+) -> None:
+    """Not either where another panel has brought the common style sheet along once more."""
+    panel = UploadPanel(server).add(own_instance(tmp_path / "a.dcm")).wait()
+    bridge(panel)
+    page.add_style_tag(content=style("panel"))
+    page.set_viewport_size({"width": 360, "height": 600})
+    borders = page.locator(".dicomnb-listed td").evaluate_all(
+        "(cells) => cells.map((one) => getComputedStyle(one).borderBottomWidth)"
+    )
+    assert borders == ["0px"] * 5
 
 
 @pytest.mark.parametrize("width", [360, 700, 1200])

@@ -6,6 +6,12 @@ const AHEAD = 4;
 const START_BYTES = 132;
 const OFFERED_AT_ONCE = 500;
 
+// Why something cannot be read, in words.
+function unreadable(error) {
+  return error.name === "NotReadableError" || error.name === "NotFoundError"
+    ? "it was changed, moved or removed since it was chosen, or may not be read" : String(error.message || error);
+}
+
 const hex = (bytes) => Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
 
 export class FileSender {
@@ -22,25 +28,26 @@ export class FileSender {
     this.wake = () => {};
   }
 
-  // Tells the kernel of files, [file, name] each, by their first bytes; it answers what it wants.
+  // Tells the kernel of files, [file, name, fault] each, by their first bytes; it answers what it
+  // wants. With a fault there is no file.
   async offer(found) {
     for (let from = 0; from < found.length; from += OFFERED_AT_ONCE) {
       const told = [];
-      for (const [file, name] of found.slice(from, from + OFFERED_AT_ONCE)) {
-        const key = `${this.name}-${(this.made += 1)}`;
-        let start = new Uint8Array();
-        let fault = "";
-        try { start = new Uint8Array(await file.slice(0, START_BYTES).arrayBuffer()); } catch (error) { fault = this.fault(error); }
-        this.files.set(key, file);
-        told.push([key, name, file.size, file.lastModified || 0, hex(start), fault]);
-      }
+      for (const one of found.slice(from, from + OFFERED_AT_ONCE)) told.push(await this.offered(...one));
       this.ask("offer", { files: told });
     }
   }
 
-  fault(error) {
-    return error.name === "NotReadableError" || error.name === "NotFoundError"
-      ? "it was changed, moved or removed since it was chosen, or may not be read" : String(error.message || error);
+  async offered(file, name, fault = "") {
+    const key = `${this.name}-${(this.made += 1)}`;
+    if (fault) return [key, name, 0, 0, "", fault];
+    let start = new Uint8Array();
+    let unread = "";
+    // What is gone looks as if it were empty, until the disk is asked; of no bytes a slice never asks.
+    const read = file.size ? file.slice(0, START_BYTES) : file;
+    try { start = new Uint8Array(await read.arrayBuffer()); } catch (error) { unread = unreadable(error); }
+    this.files.set(key, file);
+    return [key, name, file.size, file.lastModified || 0, hex(start), unread];
   }
 
   // The kernel wants these from where it has them, [key, position] each; `again` where what was
@@ -97,7 +104,7 @@ export class FileSender {
       const size = Math.min(room, file.size - at);
       let bytes = null;
       try { bytes = await file.slice(at, at + size).arrayBuffer(); } catch (error) {
-        this.ask("unreadable", { key, words: this.fault(error) });
+        this.ask("unreadable", { key, words: unreadable(error) });
         this.drop([key]);
         continue;
       }
@@ -123,8 +130,8 @@ export class FileSender {
   }
 }
 
-// The files of a drop, [file, name] each, those in folders included; an error where a folder
-// cannot be read.
+// The files of a drop, [file, name, fault] each, those in folders included. What cannot be read,
+// be it a file or a folder, is there by its name, with the fault and without a file.
 export async function droppedFiles(transfer) {
   const items = [...transfer.items].filter((one) => one.kind === "file");
   // What was dropped is only there until this function first waits.
@@ -133,17 +140,23 @@ export async function droppedFiles(transfer) {
   for (const [entry, file] of entries) {
     if (entry) await walkEntry(entry, found);
     else if (file) found.push([file, file.name]);
+    else found.push([null, "(without a name)", "the browser hands nothing over of it"]);
   }
   return found;
 }
 
 async function walkEntry(entry, found) {
-  if (entry.isFile) {
-    const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
-    found.push([file ?? new File([], entry.name), entry.fullPath.replace(/^\//, "")]);
-    return;
+  const name = entry.fullPath.replace(/^\//, "");
+  try {
+    if (entry.isFile) found.push([await new Promise((resolve, reject) => entry.file(resolve, reject)), name]);
+    else await walkFolder(entry.createReader(), found);
+  } catch (error) {
+    found.push([null, entry.isFile ? name : `${name}/`, unreadable(error)]);
   }
-  const reader = entry.createReader();
+}
+
+// A browser tells a hundred at a time of what lies in a folder.
+async function walkFolder(reader, found) {
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return;

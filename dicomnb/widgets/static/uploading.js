@@ -62,9 +62,7 @@ class Uploading extends Panel {
     on("drop", (event) => {
       depth = 0;
       if (!this.open) return;
-      droppedFiles(event.dataTransfer).then((found) => this.offer(found)).catch((error) => {
-        this.tell("error", `What was dropped could not be read: ${error.message}. Choose it by the buttons.`);
-      });
+      droppedFiles(event.dataTransfer).then((found) => this.offer(found));
     });
   }
 
