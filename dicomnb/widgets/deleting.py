@@ -15,7 +15,9 @@ from dicomnb.transfer.events import Progress
 from dicomnb.widgets.changeable import where_deleted_goes, why_no_delete
 from dicomnb.widgets.deletion_plan import Plan, Thing, carried_out, planned
 from dicomnb.widgets.javascript import module, style
+from dicomnb.widgets.paging import page_of
 from dicomnb.widgets.panel import Held, Panel
+from dicomnb.widgets.wanted import python_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DeletePanel"]
 
-PAGE_ROWS = 100
-_MOST_REFS = 20
 _NO_ARCHIVE = "There is no archive to delete from: connect to one, panel.archive = dn.connect(…)."
 
 
@@ -125,12 +125,8 @@ class DeletePanel(Panel):
         if self._plan is None:
             return ""
         refs = [one.ref for one in self._plan.things]
-        named = [_code(ref) for ref in refs[:_MOST_REFS]]
-        if len(refs) > _MOST_REFS:
-            return f"archive.delete(what, expect={len(refs)})  # what: {len(refs)} rows of a search"
-        if len(refs) == 1:
-            return f"archive.delete({named[0]})"
-        return f"archive.delete([{', '.join(named)}], expect={len(refs)})"
+        expect = f", expect={len(refs)}" if len(refs) > 1 else ""
+        return f"archive.delete({python_of(refs)}{expect})"
 
     # -- choosing -------------------------------------------------------------------------------
 
@@ -239,11 +235,7 @@ class DeletePanel(Panel):
 
     def _rows_asked(self, message: dict[str, Any], _: Sequence[memoryview]) -> None:
         things = self._plan.things if self._plan is not None else ()
-        last = (len(things) - 1) // PAGE_ROWS * PAGE_ROWS
-        first = max(min(int(message["first"]), last), 0)
-        rows = [self._row(one) for one in things[first : first + PAGE_ROWS]]
-        told = {"kind": "rows", "view": message["view"], "first": first}
-        self.send({**told, "total": len(things), "rows": rows})
+        self.send(page_of(things, message, self._row))
 
     def _row(self, one: Thing) -> dict[str, Any]:
         result = self._results.get(one.ref, {})
@@ -284,11 +276,6 @@ class DeletePanel(Panel):
 def _is_nothing(what: Any) -> bool:
     """Whether nothing is chosen: None, or a table or list without anything in it."""
     return what is None or (isinstance(what, pd.DataFrame | list | tuple) and len(what) == 0)
-
-
-def _code(ref: Ref) -> str:
-    uids = (ref.study, ref.series, ref.instance)
-    return f"dn.Ref({', '.join(repr(uid) for uid in uids if uid)})"
 
 
 def _plain(words: str) -> str:

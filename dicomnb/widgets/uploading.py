@@ -11,6 +11,7 @@ from dicomnb.widgets.changeable import why_no_store
 from dicomnb.widgets.finding import found_at
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.listed import FILTERS, Listed
+from dicomnb.widgets.paging import page_of
 from dicomnb.widgets.panel import Held
 from dicomnb.widgets.quantities import counted
 from dicomnb.widgets.sending import Sent, outcomes, send
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["UploadPanel"]
 
 LIMIT_BYTES = 2_000_000_000
-_PAGE_ROWS = 100
 _MOST_STUDIES = 50
 _NO_ARCHIVE = "There is no archive to store in yet: connect to one, panel.archive = dn.connect(…)."
 
@@ -186,10 +186,8 @@ class UploadPanel(Arriving):
     def _rows_asked(self, message: dict[str, Any], _: Sequence[memoryview]) -> None:
         with self._lock:
             found = self._files.shown(message["which"])
-            first = max(min(int(message["first"]), (len(found) - 1) // _PAGE_ROWS * _PAGE_ROWS), 0)
-            rows = [_told(one) for one in found[first : first + _PAGE_ROWS]]
-        told = {"kind": "rows", "view": message["view"], "which": message["which"]}
-        self.send({**told, "first": first, "total": len(found), "rows": rows})
+            told = page_of(found, message, _told)
+        self.send({**told, "which": message["which"]})
 
     def _state(self) -> dict[str, Any]:
         with self._lock:

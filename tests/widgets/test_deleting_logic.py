@@ -378,6 +378,15 @@ def test_the_code_deletes_the_same(folder: dn.Archive) -> None:
     assert len(folder.studies()) == 1
 
 
+def test_the_code_of_very_many_names_the_panel(tmp_path: Path) -> None:
+    files = fill(tmp_path, studies=1, series=1, instances=51)
+    archive = dn.connect(files, options=dn.Options(writable=True))
+    panel = DeletePanel(archive, archive.instances()).wait()
+    assert panel.code == "archive.delete(panel.what, expect=51)"
+    exec(panel.code, {"archive": archive, "panel": panel})
+    assert len(archive.instances()) == 0
+
+
 def test_panels_are_linked_both_ways(folder: dn.Archive) -> None:
     panel, other = DeletePanel(folder), RetrievePanel(folder)
     traitlets.dlink((panel, "what"), (other, "what"))

@@ -1,10 +1,8 @@
-// A table whose rows the kernel gives a hundred at a time, with buttons to turn the page.
+// A table whose rows the kernel gives a page at a time, with buttons to turn the page.
 
 import { element } from "./controls.js";
 import { toClipboard } from "./handing.js";
 import { action } from "./panel.js";
-
-const ROWS_AT_ONCE = 100;
 
 export class PagedTable {
   // `columns` are [title, class] each; `row` makes a <tr> of what is told of one; `ask` is given
@@ -13,6 +11,7 @@ export class PagedTable {
     this.row = row;
     this.ask = ask;
     this.first = 0;
+    this.step = 0; // rows of a page, which the kernel tells with the first one
     this.before = action("Previous", () => this.turn(-1));
     this.after = action("Next", () => this.turn(1));
     this.place = element("span", { class: "dicomnb-hint" });
@@ -30,12 +29,13 @@ export class PagedTable {
   }
 
   turn(step) {
-    this.first = Math.max(this.first + step * ROWS_AT_ONCE, 0);
+    this.first = Math.max(this.first + step * this.step, 0);
     this.ask(this.first);
   }
 
-  show({ first, total, rows }) {
+  show({ first, step, total, rows }) {
     this.first = first;
+    this.step = step;
     this.rows.replaceChildren(...rows.map(this.row));
     const last = first + rows.length;
     const [from, to, all] = [first + 1, last, total].map((one) => one.toLocaleString("en"));
