@@ -61,6 +61,7 @@ class Size:
         samples_per_pixel: the most there are; 3 is colour.
         is_exact: whether every instance was looked at, rather than some of each series.
         series: how many, where it is known.
+        only_series: which one, where there is but one.
         modalities: of the series, each once.
         descriptions: SeriesDescription of the series, each once.
     """
@@ -74,6 +75,7 @@ class Size:
     samples_per_pixel: int = 1
     is_exact: bool = True
     series: int | None = None
+    only_series: Ref | None = None
     modalities: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
 
@@ -258,6 +260,7 @@ def _summed(
         samples_per_pixel=max((each.per_pixel for one in seen for each in one.seen), default=1),
         is_exact=is_exact,
         series=len(found) if share == 1 else None,
+        only_series=found[0].ref if share == 1 and len(found) == 1 else None,
         modalities=_each_once(found, "Modality"),
         descriptions=_each_once(found, "SeriesDescription"),
     )

@@ -91,6 +91,10 @@ class Fetch(Protocol):
 class VolumeFetch:
     """One series as a volume.
 
+    Args:
+        refs: the series, or instances of it.
+        told: how many instances the series has, where a row says it.
+
     Attributes:
         volume: what was made, or None.
         is_strict: whether it must be a regular stack.
@@ -98,18 +102,20 @@ class VolumeFetch:
 
     target: Target = "volume"
 
-    def __init__(self, archive: Archive, wanted: Wanted, *, strict: bool, lazy: bool) -> None:
+    def __init__(
+        self, archive: Archive, refs: Sequence[Ref], *, told: int | None, strict: bool, lazy: bool
+    ) -> None:
         self.label = "Fetching a volume"
         self.fault: BaseException | None = None
         self.volume: Volume | None = None
         self._archive = archive
-        self._refs = list(wanted.refs)
+        self._refs = list(refs)
         self.is_strict = strict
         self._lazy = lazy
         self._stacking = Stacking(
             archive.source,
             self._refs,
-            told=wanted.told if self._refs[0].level == "series" else None,
+            told=told if self._refs[0].level == "series" else None,
             strict=strict,
             workers=archive.options.workers,
             limits=archive.options.limits,

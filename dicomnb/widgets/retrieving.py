@@ -16,8 +16,16 @@ from dicomnb.widgets.background import Background
 from dicomnb.widgets.fetches import TARGETS, DatasetsFetch, FolderFetch, VolumeFetch
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.panel import Held, Panel
-from dicomnb.widgets.retrieving_state import last_state, selection_state, target_state
-from dicomnb.widgets.sizes import Room, needed, no_volume, room_for, suitable
+from dicomnb.widgets.retrieving_state import LAYOUTS, last_state, selection_state, target_state
+from dicomnb.widgets.sizes import (
+    Room,
+    needed,
+    no_volume,
+    not_one_series,
+    room_for,
+    suitable,
+    volume_refs,
+)
 from dicomnb.widgets.wanted import Wanted, wanted_of
 
 if TYPE_CHECKING:
@@ -31,12 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["RetrievePanel"]
 
 FOLDER = "data"
-LAYOUTS = (
-    DEFAULT_LAYOUT,
-    "{PatientID}/{StudyDate}_{StudyID}/{SeriesNumber}_{SeriesDescription}/{InstanceNumber}.dcm",
-    "{PatientID}/{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm",
-    "{SOPInstanceUID}.dcm",
-)
 _OPTIONS = ("target", "folder", "file_layout", "verify", "strict", "lazy")
 
 
@@ -58,7 +60,8 @@ class RetrievePanel(Panel):
         what: may be set, for example by a search: ``search.observe(…, "selected")``.
         archive: may be set.
         target: ``"volume"``, ``"datasets"`` or ``"folder"``. Chosen by what is selected until
-            it is set: a volume for one series of images, data sets for little else.
+            it is set: a volume for one series of images, or a study that has no other, data
+            sets for little else.
         folder, file_layout, verify: of a download; see `Archive.download`, whose ``layout`` the
             second is.
         strict, lazy: of a volume; see `Archive.volume`.
@@ -101,7 +104,7 @@ class RetrievePanel(Panel):
         self._wanted = Wanted()
         self._unclear = ""
         self._room = Room()
-        self._is_chosen = False
+        self._chosen_target: Target | None = None
         self._fetch: Fetch | None = None
         self._fetched = Wanted()
         self._heard: list[str] = []
@@ -128,21 +131,22 @@ class RetrievePanel(Panel):
         self._tell_state()
 
     def _choose(self) -> None:
-        """Set the target that suits what is selected, unless a person chose one that can be."""
-        is_possible = self.target != "volume" or not no_volume(self._wanted, self.size)
-        if not (self._is_chosen and is_possible):
-            self._suit(suitable(self._wanted, self.size))
+        """Set the target that a person chose where it can be, else the one that suits."""
+        chosen = self._chosen_target
+        if chosen is None or (chosen == "volume" and no_volume(self._wanted, self.size)):
+            chosen = suitable(self._wanted, self.size)
+        self._suit(chosen)
 
     def _suit(self, target: Target) -> None:
         """Set the target without that a person chose it."""
-        was = self._is_chosen
+        was = self._chosen_target
         self.target = target
-        self._is_chosen = was
+        self._chosen_target = was
 
     @traitlets.validate("target")
     def _target_chosen(self, proposal: Any) -> Any:
         """Whoever sets the target, be it to what it is already, chose it."""
-        self._is_chosen = True
+        self._chosen_target = proposal["value"]
         return proposal["value"]
 
     def _optioned(self, change: Any) -> None:
@@ -259,8 +263,8 @@ class RetrievePanel(Panel):
         archive, wanted = self.archive, self._wanted
         why = self._unclear or ("" if archive is not None else "There is no archive to fetch from.")
         why = why or ("" if wanted.refs else "Nothing is selected.")
-        if self.target == "volume" and not why and not wanted.is_one_series:
-            why = "A volume is made of one series: select a single one, or choose data sets."
+        if self.target == "volume" and not why:
+            why = not_one_series(wanted, self.size)
         if why or archive is None:
             self._say("error", why)
             return None
@@ -275,7 +279,8 @@ class RetrievePanel(Panel):
         """What is selected, by the options as they are."""
         wanted = self._wanted
         if self.target == "volume":
-            return VolumeFetch(archive, wanted, strict=self.strict, lazy=self.lazy)
+            refs = volume_refs(wanted, self.size)
+            return VolumeFetch(archive, refs, told=wanted.told, strict=self.strict, lazy=self.lazy)
         if self.target == "datasets":
             return DatasetsFetch(archive, wanted)
         return FolderFetch(
@@ -399,6 +404,6 @@ class RetrievePanel(Panel):
         """The Python that makes the fetch that is chosen; empty where there is none."""
         if self.archive is None or not self._wanted.refs:
             return ""
-        if self.target == "volume" and not self._wanted.is_one_series:
+        if self.target == "volume" and not volume_refs(self._wanted, self.size):
             return ""
         return f"import dicomnb as dn\n\n{self._chosen(self.archive).code}"

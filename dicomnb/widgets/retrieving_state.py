@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dicomnb.transfer.layout import DEFAULT_LAYOUT
 from dicomnb.transfer.sizes import Size
 from dicomnb.widgets.fetches import FolderFetch, VolumeFetch
 from dicomnb.widgets.sizes import needed, no_volume, room_in_words, size_in_words, too_large
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     from dicomnb.widgets.sizes import Room
     from dicomnb.widgets.wanted import Wanted
 
-__all__ = ["last_state", "selection_state", "target_state"]
+__all__ = ["LAYOUTS", "last_state", "selection_state", "target_state"]
 
+LAYOUTS = (
+    DEFAULT_LAYOUT,
+    "{PatientID}/{StudyDate}_{StudyID}/{SeriesNumber}_{SeriesDescription}/{InstanceNumber}.dcm",
+    "{PatientID}/{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm",
+    "{SOPInstanceUID}.dcm",
+)
+"""Layouts that are suggested for a folder."""
 MOST_FAILED = 200
 """Failed instances that are listed in the page; `RetrievePanel.outcome` has all."""
 

@@ -11,6 +11,7 @@ from dicomnb.widgets.quantities import counted, in_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dicomnb.refs import Ref
     from dicomnb.transfer.sizes import Size
     from dicomnb.widgets.fetches import Target
     from dicomnb.widgets.wanted import Wanted
@@ -19,11 +20,13 @@ __all__ = [
     "Room",
     "needed",
     "no_volume",
+    "not_one_series",
     "room_for",
     "room_in_words",
     "size_in_words",
     "suitable",
     "too_large",
+    "volume_refs",
 ]
 
 _FLOATS = frozenset({"PT", "NM", "RTDOSE"})
@@ -55,9 +58,28 @@ def room_for(folder: Path) -> Room:
     return Room(free_memory(), free_disk(folder), str(folder.absolute()))
 
 
+def volume_refs(wanted: Wanted, size: Size | None) -> tuple[Ref, ...]:
+    """The series a volume would be made of, or instances of it: also the only one of a study.
+
+    Empty where these are several series, or it was not found out yet that there is but one.
+    """
+    if wanted.is_one_series:
+        return wanted.refs
+    return () if size is None or size.only_series is None else (size.only_series,)
+
+
+def not_one_series(wanted: Wanted, size: Size | None) -> str:
+    """What to do where what is selected is not one series, or is not known to be; else empty."""
+    if volume_refs(wanted, size):
+        return ""
+    if size is None and len(wanted.refs) == 1:
+        return "How many series this study has is being found out: fetch when its size is told."
+    return "A volume is made of one series: select a single one, or choose data sets."
+
+
 def no_volume(wanted: Wanted, size: Size | None) -> str:
     """Why what is selected makes no volume, in words; empty where it may make one."""
-    if not wanted.is_one_series:
+    if not volume_refs(wanted, size):
         return "only of a single series"
     modalities = set(size.modalities if size and size.modalities else wanted.modalities)
     if modalities and modalities <= {"SEG"}:

@@ -113,6 +113,18 @@ def test_a_target_that_was_chosen_stays_where_it_can(
     assert panel.wait().target == "folder"
 
 
+def test_a_choice_that_could_not_be_comes_back_when_it_can(
+    archive: dn.Archive, series: pd.DataFrame
+) -> None:
+    panel = RetrievePanel(archive, row(series, "A4C colour")).wait()
+    panel.target = "folder"
+    panel.target = "volume"
+    panel.what = series
+    assert panel.wait().target == "folder"  # for want of a volume, not by choice
+    panel.what = row(series, "Thorax pa")
+    assert panel.wait().target == "volume"
+
+
 def test_to_choose_what_it_is_already_is_a_choice(
     archive: dn.Archive, series: pd.DataFrame
 ) -> None:
@@ -361,6 +373,37 @@ def test_a_segmentation_is_no_volume(archive: dn.Archive, series: pd.DataFrame) 
     assert (last["can_relax"], last["can_be_datasets"]) == (False, True)
     panel.relax()
     assert panel.said[0] == "warning"
+
+
+@pytest.mark.parametrize("kind", ["row", "ref"])
+def test_a_study_of_one_series_is_a_volume(archive: dn.Archive, kind: str) -> None:
+    study = archive.studies(PatientID="DNB-0018").iloc[0]
+    assert study["NumberOfStudyRelatedSeries"] == 1
+    what = study if kind == "row" else dn.Ref(study["StudyInstanceUID"])
+    panel = RetrievePanel(archive, what).wait()
+    (scan,) = archive.series(study)["SeriesInstanceUID"]
+    assert panel.target == "volume"
+    assert panel._state()["targets"]["volume"]["why_not"] == ""
+    assert panel.code.endswith(f'archive.volume(dn.Ref("{study["StudyInstanceUID"]}", "{scan}"))')
+    panel.strict = False
+    panel.fetch()
+    panel.wait()
+    expected = archive.volume(archive.series(study).iloc[0], strict=False)
+    assert np.array_equal(panel.volume.array, expected.array)
+
+
+def test_a_study_of_several_series_is_no_volume(archive: dn.Archive) -> None:
+    study = archive.studies(PatientID="DNB-0001", ModalitiesInStudy="SEG").iloc[0]
+    panel = RetrievePanel(archive, study)
+    panel.target = "volume"
+    panel.fetch()
+    assert "is being found out" in panel.said[1]
+    panel.wait()
+    assert panel.target == "folder"
+    assert panel._state()["targets"]["volume"]["why_not"] == "only of a single series"
+    panel.target = "volume"
+    panel.fetch()
+    assert "made of one series" in panel.said[1]
 
 
 def test_several_series_are_no_volume(archive: dn.Archive, series: pd.DataFrame) -> None:
