@@ -20,10 +20,12 @@ class Scan:
     Attributes:
         files: path relative to the folder, as the file system has it → (modification time in
             nanoseconds, size in bytes).
+        links: those of the files that are links.
         unreadable: relative path → why, of folders that could not be listed.
     """
 
     files: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    links: set[bytes] = field(default_factory=set)
     unreadable: dict[bytes, str] = field(default_factory=dict)
 
 
@@ -49,7 +51,7 @@ def scan(root: bytes, *, cancel: Cancel | None = None) -> Scan:
         try:
             if prefix and not _is_new(os.path.join(root, prefix), seen):
                 continue
-            folders, linked = _list(root, prefix, result.files)
+            folders, linked = _list(root, prefix, result)
         except OSError as error:
             if not prefix:
                 raise
@@ -70,10 +72,8 @@ def _is_new(folder: bytes, seen: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _list(
-    root: bytes, prefix: bytes, files: dict[bytes, tuple[int, int]]
-) -> tuple[list[bytes], list[bytes]]:
-    """Put the files of one folder into ``files``; its folders, and links to folders."""
+def _list(root: bytes, prefix: bytes, result: Scan) -> tuple[list[bytes], list[bytes]]:
+    """Put the files of one folder into ``result``; its folders, and links to folders."""
     folders: list[bytes] = []
     links: list[bytes] = []
     with os.scandir(os.path.join(root, prefix)) as entries:
@@ -89,7 +89,9 @@ def _list(
             except OSError:  # a link that leads nowhere, or a file that has just gone
                 continue
             if stat.S_ISREG(status.st_mode):
-                files[prefix + name] = (status.st_mtime_ns, status.st_size)
+                result.files[prefix + name] = (status.st_mtime_ns, status.st_size)
+                if entry.is_symlink():
+                    result.links.add(prefix + name)
             elif stat.S_ISDIR(status.st_mode):
                 links.append(prefix + name + b"/")
     links.sort()

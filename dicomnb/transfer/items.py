@@ -87,6 +87,8 @@ class FileItem:
     """A DICOM file, streamed from its disk."""
 
     path: Path
+    listed_size: int | None = None
+    """Size in bytes, where listing its folder told it."""
     is_held = False
     identity = Sent()
     remarks = _NO_REMARKS
@@ -102,6 +104,8 @@ class FileItem:
     @property
     def weight(self) -> int:
         """Size in bytes; 0 for a file that has gone, which is told when its turn comes."""
+        if self.listed_size is not None:
+            return self.listed_size
         try:
             return self.path.stat().st_size
         except OSError:
@@ -298,13 +302,13 @@ class _Files:
     def __init__(self, passed_over: list[str]) -> None:
         self._passed_over = passed_over
         self._seen: set[str] = set()
-        self._folders: dict[Path, str] = {}
+        self._folders: dict[str, str] = {}
 
     def named(self, what: str | Path) -> Iterator[Item]:
         """The instances in a file, folder or glob that was named itself."""
         path = Path(what).expanduser()
         if path.is_dir():
-            yield from self._found(self._below(path))
+            yield from self._below(path)
         elif path.exists():
             if not _is_part10(path):
                 raise NoDicom(
@@ -320,38 +324,46 @@ class _Files:
             if not names:
                 raise FileNotFoundError(f"No file, folder or glob {str(path)!r}.")
             for one in map(Path, names):
-                yield from self._found(self._below(one) if one.is_dir() else [one])
+                yield from self._below(one) if one.is_dir() else self._found([one])
 
-    def _below(self, folder: Path) -> list[Path]:
-        """All files below a folder in order, by the rules of a connected one.
+    def _below(self, folder: Path) -> Iterator[Item]:
+        """The instances among all files below a folder in order, by the rules of a connected one.
 
         Names that begin with a dot are passed over: hidden files, the trash, files being
         written. Links to folders are followed, and links in a circle end.
         """
         found = scan(os.fsencode(folder))
         self._passed_over += [str(folder / os.fsdecode(name)) for name in found.unreadable]
-        return [folder / os.fsdecode(name) for name in sorted(found.files)]
+        for name, (_, size) in sorted(found.files.items()):
+            path = folder / os.fsdecode(name)
+            yield from self._instance(path, is_link=name in found.links, size=size)
 
     def _found(self, paths: Iterable[Path]) -> Iterator[Item]:
         for path in paths:
-            real = self._real(path)
-            if real in self._seen:
-                continue
-            self._seen.add(real)
-            # A link that leads nowhere, or round in circles, is no file.
-            if path.is_file() and not _is_directory_file(path) and _may_be_part10(path):
-                yield FileItem(path)
-            else:
-                self._passed_over.append(str(path))
+            yield from self._instance(path, is_link=path.is_symlink())
 
-    def _real(self, path: Path) -> str:
+    def _instance(self, path: Path, *, is_link: bool, size: int | None = None) -> Iterator[Item]:
+        """The instance in a file, unless it was met before; the size of one that was listed."""
+        real = self._real(str(path), is_link=is_link)
+        if real in self._seen:
+            return
+        self._seen.add(real)
+        # A link that leads nowhere, or round in circles, is no file.
+        is_file = size is not None or path.is_file()
+        if is_file and not _is_directory_file(path) and _may_be_part10(path):
+            yield FileItem(path, size)
+        else:
+            self._passed_over.append(str(path))
+
+    def _real(self, path: str, *, is_link: bool) -> str:
         """``os.path.realpath``, which looks at every folder above anew for each file of one."""
-        if path.is_symlink():
+        if is_link:
             return os.path.realpath(path)
-        folder = self._folders.get(path.parent)
+        above, name = os.path.split(path)
+        folder = self._folders.get(above)
         if folder is None:
-            folder = self._folders[path.parent] = os.path.realpath(path.parent)
-        return os.path.join(folder, path.name)
+            folder = self._folders[above] = os.path.realpath(above)
+        return os.path.join(folder, name)
 
 
 def _may_be_part10(path: Path) -> bool:
@@ -364,7 +376,7 @@ def _may_be_part10(path: Path) -> bool:
 
 def _is_part10(path: Path) -> bool:
     """Whether a file begins as PS3.10 section 7.1 has it."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return file.read(132)[128:] == b"DICM"
 
 

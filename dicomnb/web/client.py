@@ -12,6 +12,7 @@ from dicomnb.operations import Operation
 from dicomnb.refs import PLURAL, Ref
 from dicomnb.source import Page
 from dicomnb.tables.arriving import ArrivingRows
+from dicomnb.tables.collector import collector_paused
 from dicomnb.web import ladder, paging, retrieving, searching
 from dicomnb.web.connection import JSON_HEADERS, Connection, search_path
 from dicomnb.web.failures import error_of
@@ -235,7 +236,9 @@ class WebSource(Connection):
                 raise
             raise not_in_this_form(error, form) from None
         with answer:
-            return batch.read(answer, self._body(answer))
+            told = self._body(answer)
+        with collector_paused():
+            return batch.read(answer, told)
 
     def _posted(
         self, body: SizedBody | SingleBody, study: str | None, cancel: Cancel | None

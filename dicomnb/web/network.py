@@ -172,10 +172,10 @@ class _OneOrigin(HTTPAdapter):
 
 
 class _Breakable(urllib3.connection.HTTPConnection):
-    """A connection on which waiting for an answer ends when the request is cancelled."""
+    """A connection on which sending, and waiting for an answer, end when that is cancelled."""
 
     waiting: threading.local
-    """By what each thread can be stopped while it waits for an answer to begin."""
+    """By what each thread can be stopped while it sends, or waits for an answer to begin."""
 
     def connect(self) -> None:
         """Connect as ever."""
@@ -184,14 +184,33 @@ class _Breakable(urllib3.connection.HTTPConnection):
         # nothing else, does not at every connection.
         self.is_verified = True
 
+    def request(self, *args: Any, **keywords: Any) -> None:
+        """Send a request with its body, which a server may take its time to read."""
+        with self._watched():
+            super().request(*args, **keywords)
+
+    def send(self, data: Any) -> None:
+        """Send a piece."""
+        cancel: Cancel | None = getattr(self.waiting, "cancel", None)
+        if cancel is not None:
+            cancel.check()  # it may have been set when there was no connection to break yet
+        super().send(data)
+
     def getresponse(self) -> Any:
         """The answer, as soon as it begins."""
+        with self._watched():
+            return super().getresponse()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Break the connection if this thread's work is cancelled in a ``with`` block."""
         cancel: Cancel | None = getattr(self.waiting, "cancel", None)
         if cancel is None:
-            return super().getresponse()
+            yield
+            return
         forget = cancel.when_set(self._break)
         try:
-            return super().getresponse()
+            yield
         finally:
             forget()
 

@@ -19,7 +19,7 @@ from dicomnb.wire.multipart import (
     outgoing_bytes,
     outgoing_upload,
 )
-from dicomnb.wire.store_answer import Sent, decode, is_answer
+from dicomnb.wire.store_answer import Sent, outcomes, read
 from dicomnb.wire.storing import ImageUpload, Outcome
 
 if TYPE_CHECKING:
@@ -91,13 +91,17 @@ class Batch:
             ProtocolError: the answer is a page for people, not a store's.
         """
         words = "; ".join(answer.warnings)
-        if not is_answer(body):
+        data = read(body)
+        if data is None:
             if answer.status in ERROR_ANSWERS:
                 words = words or answer.concealed(words_of(body))
             elif body.lstrip()[:1] == b"<":
                 raise answer.error(f"The answer to a store is no DICOM: {beginning(body)!r}")
-        answered = decode(body, answer.content_type, answer.status, self.sent, words=words)
-        told = (replace(one, reason=answer.concealed(one.reason)) for one in answered)
+        answered = outcomes(data, answer.content_type, answer.status, self.sent, words=words)
+        told = (
+            replace(one, reason=answer.concealed(one.reason)) if one.reason else one
+            for one in answered
+        )
         return dict(zip(self.places, told, strict=True))
 
 

@@ -38,6 +38,12 @@ __all__ = [
 ]
 
 
+_SMALL = 64 << 10
+"""Pieces below this are sent together."""
+_TOGETHER = 256 << 10
+"""As many bytes of them as this at once, about."""
+
+
 class BrokenPart(ProtocolError):
     """A part cannot be sent as its header says: its file vanished, or was changed meanwhile.
 
@@ -88,7 +94,9 @@ def outgoing_upload(upload: Upload, *, content_type: str = DICOM) -> Outgoing:
 
     def chunks() -> Iterator[bytes]:
         with upload.open() as file:
-            while piece := file.read(PIECE_BYTES):
+            left = upload.length
+            while piece := file.read(min(PIECE_BYTES, left + 1)):
+                left -= len(piece)
                 yield piece
 
     return Outgoing(content_type, chunks, upload.length)
@@ -136,6 +144,25 @@ def _content(part: Outgoing, number: int) -> Iterator[Buffer]:
             number,
             f"a part of {part.length} bytes brought {brought}: it was changed while it was sent",
         )
+
+
+def _joined(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """The same bytes, small pieces together: each that is sent costs calls of both systems."""
+    small: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        length = memoryview(piece).nbytes
+        is_small = length < _SMALL
+        if is_small:
+            small.append(piece)
+            size += length
+        if size >= _TOGETHER or (small and not is_small):
+            yield b"".join(small)
+            small, size = [], 0
+        if not is_small:
+            yield piece
+    if small:
+        yield b"".join(small)
 
 
 def length_of(parts: Iterable[Outgoing], *, boundary: str) -> int | None:
@@ -189,7 +216,7 @@ class SizedBody:
         return self._length
 
     def __iter__(self) -> Iterator[Buffer]:
-        return write(self._parts, boundary=self._boundary)
+        return _joined(write(self._parts, boundary=self._boundary))
 
 
 class SingleBody:

@@ -108,10 +108,11 @@ def outline(
     """
     elements: dict[int, tuple[str | None, int, int]] = {}
     position, last = start, 0
+    size = len(data) - 12
     while True:
-        if position + 12 > len(data):
+        if position > size:
             raise More(position + 12)
-        group, element, _, _ = _HEAD(data, position)
+        group, element, code, length = _HEAD(data, position)
         tag = group << 16 | element
         if tag <= last or tag >= _FIRST_DELIMITER:
             raise Unusual("tags are not in ascending order")
@@ -119,7 +120,12 @@ def outline(
             _check_encoding(data, start, is_implicit=is_implicit)
         if tag in PIXEL_TAGS if before is None else tag >= before:
             return Outline(elements, position)
-        place = elements[tag] = _place(data, position, is_implicit=is_implicit)
+        place: tuple[str | None, int, int]
+        if not is_implicit and code in _SHORT:  # most of them, so without a call
+            place = _SHORT[code], position + 8, position + 8 + length
+        else:
+            place = _place(data, position, is_implicit=is_implicit)
+        elements[tag] = place
         position, last = place[2], tag
 
 

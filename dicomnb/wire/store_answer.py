@@ -20,7 +20,7 @@ from dicomnb.wire.storing import Outcome, OutcomeName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["DUPLICATE", "Sent", "decode", "encode", "is_answer", "reason"]
+__all__ = ["DUPLICATE", "Sent", "decode", "encode", "is_answer", "outcomes", "read", "reason"]
 
 DUPLICATE = 0x0111
 """Duplicate SOP Instance (PS3.7 annex C): what `encode` gives a conflict without a code."""
@@ -163,7 +163,7 @@ def _item(one: Outcome) -> dict[str, Any]:
 
 def is_answer(body: bytes) -> bool:
     """Whether a body is a store's answer, JSON or XML, whatever its Content-Type says."""
-    return _data_set(body) is not None
+    return read(body) is not None
 
 
 def decode(
@@ -174,10 +174,22 @@ def decode(
     *,
     words: str = "",
 ) -> list[Outcome]:
+    """What became of each upload; `read` and `outcomes` in one."""
+    return outcomes(read(body), content_type, status, sent, words=words)
+
+
+def outcomes(
+    data: Mapping[str, Any] | None,
+    content_type: str | None,
+    status: int,
+    sent: Sequence[Sent],
+    *,
+    words: str = "",
+) -> list[Outcome]:
     """What became of each upload, in their order.
 
     Args:
-        body: the answer. Orthanc's errors carry no Content-Type, so its text decides.
+        data: what `read` found in the body.
         content_type: as sent; named where the answer cannot be read.
         status: HTTP status.
         sent: the uploads' identities, each SOPInstanceUID once.
@@ -187,15 +199,18 @@ def decode(
         An `Outcome` for every upload. A failure that names no instance (Google) goes to those
         that the server did not name otherwise; what it names as failed and as stored failed.
     """
-    data = _data_set(body)
     if data is None:
         kind = content_type or "no Content-Type"
         text = words or f"the server gave no readable answer (HTTP {status}, {kind})"
         return [Outcome("failed", *one, reason=text) for one in sent]
+    instances = {one.instance for one in sent}
     named: dict[str, Outcome] = {}
     nameless: list[Outcome] = []
     for tag in (_FAILED, _OTHER_FAILURES, _STORED):
         for item in _items(data, tag):
+            # What was stored besides, now or before, is nobody's here.
+            if tag == _STORED and _text(item, _INSTANCE) not in instances:
+                continue
             outcome = _read_item(item, words, is_failure=tag != _STORED)
             if outcome.instance is not None:
                 named.setdefault(outcome.instance, outcome)
@@ -239,8 +254,11 @@ def _unmentioned(one: Sent, words: str, nameless: Sequence[Outcome] = ()) -> Out
     return Outcome(outcome, *one, code=codes.pop() if len(codes) == 1 else None, reason=text)
 
 
-def _data_set(body: bytes) -> Mapping[str, Any] | None:
-    """The data set in a body, or None when there is none or it is no store's answer."""
+def read(body: bytes) -> Mapping[str, Any] | None:
+    """The data set in a body, or None when there is none or it is no store's answer.
+
+    Orthanc's errors carry no Content-Type, so the text decides what it is.
+    """
     try:
         if body.lstrip()[:1] == b"<":
             body = native_xml.read(body)
@@ -269,8 +287,12 @@ def _values(data: Mapping[str, Any], tag: str) -> list[Any]:
 
 
 def _text(item: Mapping[str, Any], tag: str) -> str | None:
-    values = [value for value in _values(item, tag) if isinstance(value, str | int)]
-    return str(values[0]).strip(" \0") or None if values else None
+    if tag not in item:
+        return None
+    for value in _values(item, tag):
+        if isinstance(value, (str, int)):
+            return str(value).strip(" \0") or None
+    return None
 
 
 def _read_item(item: Mapping[str, Any], words: str, *, is_failure: bool) -> Outcome:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -77,6 +76,7 @@ class FileUpload:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._first_seen: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -88,9 +88,11 @@ class FileUpload:
         """Size in bytes."""
         return self._seen[0]
 
-    @cached_property
+    @property
     def _seen(self) -> tuple[int, int]:
-        return _state(self.path.stat())
+        if self._first_seen is None:
+            self._first_seen = _state(self.path.stat())
+        return self._first_seen
 
     def open(self) -> BinaryIO:
         """The file, opened for reading.

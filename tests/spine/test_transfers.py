@@ -224,6 +224,39 @@ def test_each_file_is_stored_once(tree: Path) -> None:
     assert sorted(names([tree, tree / "a" / "one.dcm", str(tree / "*")])) == ["one.dcm", "two.dcm"]
 
 
+def test_links_to_files_are_those_files(tree: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "links"
+    elsewhere.mkdir()
+    (elsewhere / "again.dcm").symlink_to(tree / "a" / "one.dcm")
+    (elsewhere / "more.dcm").symlink_to(elsewhere / "again.dcm")
+    (elsewhere / "nowhere.dcm").symlink_to(tmp_path / "gone.dcm")
+    (elsewhere / "round.dcm").symlink_to(elsewhere / "round.dcm")
+    assert names(elsewhere) == ["again.dcm"]
+    assert sorted(names([tree / "a", elsewhere])) == ["one.dcm", "two.dcm"]
+    assert sorted(names([elsewhere, tree / "a"])) == ["again.dcm", "two.dcm"]
+    found = items_of([str(elsewhere / "*.dcm"), str(elsewhere / "n*.dcm"), tree / "a" / "b"])
+    assert [Path(one.name).name for one in found] == ["again.dcm", "two.dcm"]
+    assert sorted(found.passed_over) == [
+        str(elsewhere / "nowhere.dcm"),
+        str(elsewhere / "round.dcm"),
+    ]
+
+
+def test_a_listed_file_weighs_what_it_did_and_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "one.dcm"
+    path.write_bytes(CT.read_bytes())
+    (listed,) = items_of(tmp_path)
+    (named,) = items_of(path)
+    size = path.stat().st_size
+    assert (listed.weight, named.weight) == (size, size)
+    path.write_bytes(CT.read_bytes() + bytes(2))
+    assert listed.upload().length == named.upload().length == size + 2
+    path.unlink()
+    assert (listed.weight, named.weight) == (size, 0)
+    with pytest.raises(FileNotFoundError):
+        listed.upload()
+
+
 def test_links_to_folders_are_followed_and_parts_passed_by(tree: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

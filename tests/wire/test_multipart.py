@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dicomnb.errors import LimitExceeded, ProtocolError
 from dicomnb.limits import Limits
-from dicomnb.wire import multipart
+from dicomnb.wire import media, multipart
 from dicomnb.wire.multipart import (
     BrokenPart,
     Outgoing,
@@ -310,6 +310,24 @@ def test_a_body_is_whole_each_time_it_is_sent(tmp_path):
     half = iter(body)
     next(half), next(half)
     assert b"".join(body) == first
+
+
+@pytest.mark.parametrize("sizes", [[900] * 2000, [500_000] * 3, [70_000, 10, 70_000, 0, 3], []])
+def test_small_pieces_are_sent_together(tmp_path, sizes):
+    parts = []
+    for number, size in enumerate(sizes):
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(bytes([number % 256]) * size)
+        parts.append(outgoing_upload(FileUpload(path)))
+    body = SizedBody(parts)
+    pieces = list(body)
+    boundary = dict(media.parse(body.content_type).parameters)["boundary"]
+    assert b"".join(pieces) == b"".join(multipart.write(parts, boundary=boundary))
+    lengths = [len(memoryview(piece)) for piece in pieces]
+    assert sum(lengths) == len(body)
+    assert max(lengths) <= 1 << 20
+    large = sum(size >= 64 << 10 for size in sizes)
+    assert len(pieces) <= 2 * large + 1 + len(body) // (256 << 10)
 
 
 def test_a_file_that_changes_while_it_is_sent(tmp_path):

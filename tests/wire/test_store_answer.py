@@ -52,6 +52,19 @@ def test_what_is_not_mentioned_failed_even_under_200():
         assert found[1].instance == B.instance
 
 
+def test_what_was_stored_besides_is_nobodys():
+    others = [item(Sent("1.2", "1.2.3", f"1.2.9.{number}", "1.5")) for number in range(3)]
+    url = {"00081190": {"vr": "UR", "Value": ["http://host/x"]}}
+    found = decode(body(stored=[*others, item(A) | url, item()]), JSON, 200, [A])
+    assert found == [Outcome("stored", *A, url="http://host/x")]
+    # A failure of others is looked at all the same: the header's words may be about it.
+    failed = item(B, failure=272)
+    (found,) = decode(body(stored=[item(A)], failed=[failed]), JSON, 200, [A], words="one failed")
+    assert found.outcome == "stored"
+    (found,) = decode(body(stored=[item(A)]), JSON, 200, [A], words="coerced")
+    assert (found.outcome, found.reason) == ("warned", "coerced")
+
+
 def test_a_failure_beside_a_success_under_200():
     found = decode(body(stored=[item(A)], failed=[item(B, failure=272)]), JSON, 200, [B, A])
     assert [one.outcome for one in found] == ["failed", "stored"]
