@@ -6,23 +6,24 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
-import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicomnb.attributes import attribute
 from dicomnb.errors import NotFound, ProtocolError
-from dicomnb.images.decode import allocate, decode_frame, frame_numbers
+from dicomnb.images.decode import decode_frame, frame_numbers
 from dicomnb.images.display import display, modality
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.images.realworld import real_world
 from dicomnb.images.standard_uptake import suv_of_stored
 from dicomnb.pool import closed_after, side_by_side
+from dicomnb.transfer.landing import FrameArray, syntax_of
 from dicomnb.transfer.ranges import frames_in_ranges
-from dicomnb.wire.frame_types import FRAME_TYPES, TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
 
     from dicomnb.images.display import Asked
     from dicomnb.images.standard_uptake import Normalisation
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.refs import Ref
     from dicomnb.source import Source
+    from dicomnb.transfer.landing import Arrived
     from dicomnb.wire.parts import Part
-
-    _Job = tuple[int, str, bytes]
 
 __all__ = ["Output", "arriving", "frames", "header_from", "header_of"]
 
@@ -84,55 +84,45 @@ def frames(
         raise ValueError("numbers is empty: give at least one frame number, or None for all.")
     if len(wanted) == 1:
         workers = 1
-    parts = frames_in_ranges(source, ref, wanted, cancel=cancel)
+    array = FrameArray(
+        len(wanted), header, keyword=keyword, is_final=output == "stored", limits=limits
+    )
+    parts = frames_in_ranges(source, ref, wanted, read=array.read, cancel=cancel)
+    came = 0
 
-    def decoded(job: _Job, _: Cancel) -> np.ndarray[Any, Any]:
-        number, syntax, data = job
-        found = PixelFormat.of(header, transfer_syntax=syntax, keyword=keyword)
-        frame = decode_frame(data, found)
-        return frame if output == "stored" else _finished(frame, header, number, output, window)
+    def undecoded() -> Iterator[Arrived]:
+        nonlocal came
+        for one in parts:
+            came += 1
+            if one.data is not None:
+                yield one
 
-    stack = None
-    place = 0
+    def decoded(one: Arrived, _: Cancel) -> tuple[int, np.ndarray[Any, Any]]:
+        frame = decode_frame(one.data or b"", one.format)
+        if output != "stored":
+            frame = _finished(frame, header, wanted[one.place], output, window)
+        return one.place, frame
+
     # Frames are decoded in threads while the next ones arrive; some wait, never all of them.
     with closed_after(parts):
-        jobs = arriving(parts, ref, wanted, header)
-        arrays = side_by_side(decoded, jobs, workers=workers or os.cpu_count() or 1, cancel=cancel)
-        with closed_after(arrays):
-            for place, frame in enumerate(arrays, 1):
-                if stack is None:
-                    stack = allocate((len(wanted), *frame.shape), frame.dtype, limits=limits)
-                stack = _placed(stack, place - 1, frame)
-    if stack is None or place != len(wanted):
-        raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; {place} came.")
-    return stack
+        workers = workers or os.cpu_count() or 1
+        frames = side_by_side(decoded, undecoded(), workers=workers, cancel=cancel)
+        with closed_after(frames):
+            for place, frame in frames:
+                array.put(place, frame)
+    if array.array is None or came != len(wanted):
+        raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; {came} came.")
+    return array.array
 
 
 def arriving(
     parts: Iterable[Part], ref: Ref, wanted: Sequence[int], header: Dataset
-) -> Iterator[_Job]:
-    """Number, transfer syntax and bytes of each frame that comes.
-
-    The syntax is what the part's own header says, else what the metadata says there is, else
-    the default of the media type; the bytes have the last word when they are decoded.
-    """
+) -> Iterator[tuple[int, str, bytes]]:
+    """Number, transfer syntax (see `syntax_of`) and bytes of each frame that comes."""
     for place, part in enumerate(parts):
         if place >= len(wanted):
             raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; more came.")
-        syntax = part.transfer_syntax
-        if syntax in (None, "", "*"):
-            syntax = _said_by_metadata(header, part.media_type)
-        if syntax is None:
-            raise ProtocolError(f"A frame came as {part.media_type!r}, which says no syntax.")
-        yield wanted[place], syntax, part.read()
-
-
-def _said_by_metadata(header: Dataset, media_type: str) -> str | None:
-    """The one syntax that the metadata names, where it fits the media type; else its default."""
-    named = header.get("AvailableTransferSyntaxUID")
-    if isinstance(named, str) and FRAME_TYPES.get(named) == media_type:
-        return str(named)
-    return TRANSFER_SYNTAXES.get(media_type)
+        yield wanted[place], syntax_of(part, header), part.read()
 
 
 def _finished(
@@ -151,17 +141,6 @@ def _normalisation(output: str) -> Normalisation:
     """What an output as ``"suv_lbm"`` normalises by."""
     by: Any = output.partition("_")[2] or "bw"
     return by  # type: ignore[no-any-return]
-
-
-def _placed(
-    stack: np.ndarray[Any, Any], place: int, frame: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
-    """Put a frame into the stack, widening it where frames have rescales of their own."""
-    wider = np.result_type(stack.dtype, frame.dtype)
-    if wider != stack.dtype:
-        stack = stack.astype(wider)
-    stack[place] = frame
-    return stack
 
 
 def header_of(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset, str]:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from dicomnb.errors import ProtocolError
 from dicomnb.pool import Cancel, closed_after, side_by_side
-from dicomnb.wire.parts import BytesPart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dicomnb.refs import Ref
     from dicomnb.source import Source
+    from dicomnb.transfer.landing import Arrived
     from dicomnb.wire.parts import Part
+
+    Read = Callable[[Part, int], Arrived]
 
 __all__ = ["Flow", "frames_in_ranges", "range_size"]
 
@@ -77,28 +79,37 @@ def _most(flow: Flow) -> int:
 
 
 def frames_in_ranges(
-    source: Source, ref: Ref, numbers: Sequence[int], *, cancel: Cancel | None = None
-) -> Iterator[Part]:
+    source: Source,
+    ref: Ref,
+    numbers: Sequence[int],
+    *,
+    read: Read,
+    cancel: Cancel | None = None,
+) -> Iterator[Arrived]:
     """Frames in the order asked for, as `Source.frames` gives them, sooner on a slow line.
 
     It begins with one request for all, the best way on a fast line, watches how they come, and
     asks for the rest in ranges side by side where that pays. Frames whose answer breaks off are
     asked for again, never those that came.
 
+    Args:
+        read: takes a frame out of its answer, given its place among those asked for; called from
+            several threads, and again for a frame whose answer breaks off in it.
+
     Raises:
-        ProtocolError: an answer was cut again and again.
+        ProtocolError: an answer was cut again and again, or more frames came than were asked for.
     """
     came = size = 0
     begin, first, waited, total = monotonic(), 0.0, 0.0, 0
     try:
         with closed_after(source.frames(ref, numbers, cancel=cancel)) as parts:
             while (part := next(parts, None)) is not None:
-                whole = _whole(part)
-                came, total = came + 1, total + (whole.length or 0)
+                one = read(part, _checked(came, numbers, ref))
+                came, total = came + 1, total + one.size
                 waited += monotonic() - begin
                 if came == 1:
                     first, waited = waited, 0.0
-                yield whole
+                yield one
                 flow = Flow(first, waited, came, total)
                 size = range_size(flow, left=len(numbers) - came) or 0
                 if size:
@@ -109,34 +120,50 @@ def frames_in_ranges(
             raise
         size = len(numbers) if not came else _most(Flow(first, waited, came, total))
     if size:
-        yield from _ranges(source, ref, numbers[came:], size, cancel)
+        yield from _ranges(source, ref, numbers, came, size, read, cancel)
+
+
+def _checked(place: int, numbers: Sequence[int], ref: Ref) -> int:
+    if place >= len(numbers):
+        raise ProtocolError(f"Asked for {len(numbers)} frames of {ref.path}; more came.")
+    return place
 
 
 def _ranges(
-    source: Source, ref: Ref, numbers: Sequence[int], size: int, cancel: Cancel | None
-) -> Iterator[Part]:
-    """The frames, ``size`` a request, several requests in flight, in order."""
-    pieces = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    source: Source,
+    ref: Ref,
+    numbers: Sequence[int],
+    came: int,
+    size: int,
+    read: Read,
+    cancel: Cancel | None,
+) -> Iterator[Arrived]:
+    """The frames after those that ``came``, ``size`` a request, several in flight, in order."""
+    starts = range(came, len(numbers), size)
 
-    def fetched(piece: Sequence[int], inner: Cancel) -> list[BytesPart]:
-        return _persistently(source, ref, piece, inner)
+    def fetched(start: int, inner: Cancel) -> list[Arrived]:
+        wanted = numbers[start : start + size]
+        return _persistently(
+            source, ref, wanted, lambda part, place: read(part, start + place), inner
+        )
 
-    workers = min(RANGES_IN_FLIGHT, len(pieces))
-    every = side_by_side(fetched, pieces, workers=workers, cancel=cancel)
+    workers = min(RANGES_IN_FLIGHT, len(starts))
+    every = side_by_side(fetched, starts, workers=workers, cancel=cancel)
     with closed_after(every):
-        for parts in every:
-            yield from parts
+        for frames in every:
+            yield from frames
 
 
 def _persistently(
-    source: Source, ref: Ref, numbers: Sequence[int], cancel: Cancel
-) -> list[BytesPart]:
+    source: Source, ref: Ref, numbers: Sequence[int], read: Read, cancel: Cancel
+) -> list[Arrived]:
     """The frames of one range; those that an answer lacks are asked for again."""
-    found: list[BytesPart] = []
+    found: list[Arrived] = []
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with closed_after(source.frames(ref, numbers[len(found) :], cancel=cancel)) as parts:
-                found.extend(map(_whole, parts))
+                for part in parts:
+                    found.append(read(part, _checked(len(found), numbers, ref)))
             break
         except ProtocolError as error:
             if not error.cut or attempt == ATTEMPTS:
@@ -145,13 +172,3 @@ def _persistently(
             break  # all came whole before the end of the answer broke off
         cancel.wait(PAUSE_SECONDS * attempt)
     return found
-
-
-def _whole(part: Part) -> BytesPart:
-    """The part in memory: it outlives the answer it came in."""
-    return BytesPart(
-        part.read(),
-        media_type=part.media_type,
-        transfer_syntax=part.transfer_syntax,
-        location=part.location,
-    )

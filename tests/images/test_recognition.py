@@ -176,7 +176,7 @@ def test_an_odd_number_of_columns_may_be_subsampled_in_a_jpeg(tmp_path):
 
 def test_frames_are_decoded_side_by_side_in_bounded_memory(tmp_path, monkeypatch):
     """Frames are asked for a few at a time, never all before the first is decoded."""
-    from dicomnb.transfer import frames as module
+    from dicomnb.transfer.landing import FrameArray
 
     frames = np.stack([np.roll(GREY, shift, 0) for shift in range(60)])
     ds = compressed(instance(frames), [imagecodecs.jpegls_encode(f) for f in frames], f"{JPEG}.80")
@@ -189,14 +189,14 @@ def test_frames_are_decoded_side_by_side_in_bounded_memory(tmp_path, monkeypatch
                 arrived.append(part)
                 yield part
 
-    place = module._placed
+    put = FrameArray.put
 
     def counted(*args):
         lengths.decoded += 1
         ahead.append(len(arrived) - lengths.decoded)
-        return place(*args)
+        return put(*args)
 
-    monkeypatch.setattr(module, "_placed", counted)
+    monkeypatch.setattr(FrameArray, "put", counted)
     archive = dn.Archive(Counting(dn.connect(tmp_path).source, {}), options=dn.Options())
     np.testing.assert_array_equal(archive.frames(ds), frames)
     assert max(ahead) <= 2 * (os.cpu_count() or 1)
