@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from dicomnb.options import Options
     from dicomnb.pool import Cancel
+    from dicomnb.web.slots import Slot
 
 __all__ = ["Body", "Patience", "Transport"]
 
@@ -56,6 +57,8 @@ _MOST_REDIRECTS = 5
 _REPEATED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_PROCESSED = frozenset({425, 429})
 """With these a server says that it did nothing, so that even a plain POST may be repeated."""
+_TOO_MUCH = frozenset({429, 503})
+"""With these it may say that fewer requests at once would do."""
 _REPEATABLE_METHODS = frozenset({"GET", "HEAD", "DELETE", "PUT"})
 _HARMLESS = frozenset({"accept", "accept-encoding", "content-type"})
 """Headers that may go to another origin."""
@@ -126,7 +129,8 @@ class Transport:
             cancel: looked at between attempts and pieces.
 
         Returns:
-            The answer, to be closed. It holds one of ``options.workers`` slots until then.
+            The answer, to be closed. It holds one of ``options.workers`` slots until then, of
+            which there are fewer where the server says that so many requests are too many.
 
         Raises:
             DicomWebError: as its subclasses; see `dicomnb.errors`.
@@ -142,11 +146,11 @@ class Transport:
             method in _REPEATABLE_METHODS if repeatable is None else repeatable,
             address.origin == self.base.origin,
         )
-        release = self._network.slots.acquire(cancel)
+        slot = self._network.slots.acquire(cancel)
         try:
-            return self._followed(ask, expected, release, cancel)
+            return self._followed(ask, expected, slot, cancel)
         except BaseException:
-            release()
+            slot()
             raise
 
     def close(self) -> None:
@@ -211,12 +215,12 @@ class Transport:
         self,
         ask: Ask,
         expected: Collection[int],
-        release: Callable[[], None],
+        slot: Slot,
         cancel: Cancel | None,
     ) -> Answer:
         """Follow redirects by hand; each target is checked like any address."""
         for _ in range(_MOST_REDIRECTS + 1):
-            response, attempts = self._insist(ask, cancel)
+            response, attempts = self._insist(ask, slot, cancel)
             location = response.raw.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
                 break
@@ -226,8 +230,8 @@ class Transport:
             raise ProtocolError("The server redirects in a circle.", url=ask.shown)
         status = response.status_code
         if status < 300 or status in expected:
-            return Answer(response, url=ask.shown, release=release, cancel=cancel)
-        raise self._error(response, ask, attempts, release)
+            return Answer(response, url=ask.shown, release=slot, cancel=cancel)
+        raise self._error(response, ask, attempts, slot)
 
     def _redirected(self, ask: Ask, response: requests.Response, location: str) -> Ask:
         """The request that a redirect asks for; refusals are told without secrets."""
@@ -252,8 +256,11 @@ class Transport:
             )
         return self._address(target)
 
-    def _insist(self, ask: Ask, cancel: Cancel | None) -> tuple[requests.Response, int]:
-        """Send, and send again where that is safe and of use; also how often it was sent."""
+    def _insist(self, ask: Ask, slot: Slot, cancel: Cancel | None) -> tuple[requests.Response, int]:
+        """Send, and send again where that is safe and of use; also how often it was sent.
+
+        Where it perhaps was one request too many for the server, others are let go first.
+        """
         refreshed = False
         attempt = 1
         while True:
@@ -265,7 +272,7 @@ class Transport:
                     cancel.check()  # perhaps that is what broke it
                 if not self._may_repeat(ask, result, attempt):
                     raise result.error
-                pause = 0.0
+                pause, is_too_much = 0.0, not result.was_sent
             elif result.status_code == 401 and ask.is_own and not refreshed:
                 refreshed = True
                 if not self._refreshed(result):
@@ -275,9 +282,13 @@ class Transport:
             elif not self._is_passing(ask, result, attempt):
                 return result, attempt
             else:
-                pause = retry_after(result)
+                pause, is_too_much = retry_after(result), result.status_code in _TOO_MUCH
                 result.close()
+            if is_too_much:
+                slot.refused()
             self._wait(attempt, pause, cancel)
+            if is_too_much:
+                slot.again(cancel)
             attempt += 1
 
     def _refreshed(self, refused: requests.Response) -> bool:
