@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import threading
 from collections import OrderedDict
 from functools import partial
@@ -31,6 +32,9 @@ MOST = 24
 SIZE = 128
 _KEPT = 240
 _WORKERS = 4
+
+_ADDRESS = re.compile(r"^studies/\S+")
+"""With which an error begins; the caption says better what it is of."""
 
 Picture = tuple[bytes | None, str]
 """A PNG, or None with the reason."""
@@ -149,7 +153,7 @@ def _drawn(archive: Archive, ref: Ref, cancel: Cancel) -> Picture:
     except Cancelled:
         raise
     except DicomnbError as error:
-        return None, str(error).partition("\n")[0]
+        return None, _ADDRESS.sub("It", str(error).partition("\n")[0])
     except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
         return None, f"{type(error).__name__}: {error}".partition("\n")[0]
     return buffer.getvalue(), ""

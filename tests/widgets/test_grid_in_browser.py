@@ -152,6 +152,22 @@ def settle(made: Bridge) -> None:
     )
 
 
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_a_few_wide_rows_are_all_in_sight(
+    shown: Shown, page: Page, frame: pd.DataFrame, count: int
+) -> None:
+    """A bar to scroll sideways brings no second one along."""
+    page.set_viewport_size({"width": 500, "height": 800})
+    made = shown(frame.head(count))
+    grid = page.get_by_role("grid", name="Studies")
+    for name in ("", "Filter columns"):
+        if name:
+            page.get_by_role("button", name=name).click()
+        settle(made)
+        assert grid.evaluate("(one) => one.scrollWidth > one.clientWidth")
+        assert grid.evaluate("(one) => one.scrollHeight <= one.clientHeight")
+
+
 def test_scrolls_to_the_middle_and_the_end(shown: Shown, page: Page, frame: pd.DataFrame) -> None:
     made = shown(frame)
     grid = page.get_by_role("grid", name="Studies")

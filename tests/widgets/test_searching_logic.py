@@ -504,6 +504,17 @@ def test_a_picture_that_fails_says_why_and_costs_no_other(
     assert came == {0: ("", True), 1: ("KeyError: 'no such thing'", False), 2: ("", True)}
 
 
+def test_what_has_no_picture_says_so_without_its_address(folder: dn.Archive) -> None:
+    panel = SearchPanel(folder, level="series")
+    view = Hearing(panel)
+    panel.search(Modality="SR").wait()
+    panel.selected = panel.results.head(1)
+    panel.wait()
+    reason = view.last("picture")["reason"]
+    assert reason.startswith("It has no pixels")
+    assert "studies/" not in reason
+
+
 def test_code_of_a_step_that_failed_is_that_of_the_one_before(folder: dn.Archive) -> None:
     class Failing(Slow):
         def series(self, where: Any = None, **given: Any) -> pd.DataFrame:

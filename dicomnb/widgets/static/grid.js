@@ -38,9 +38,10 @@ import { Pages } from "./pages.js";
 import { action, fresh } from "./panel.js";
 
 const ROW = 28;
-const HEAD = 30;
+const HEAD = 31;  // its line below it included
 const FILTERS = 32;
 const FIXED = 30;
+const FRAME = 18;  // lines around the table, and a bar to scroll sideways: no second one for its sake
 const OVER = 4;
 const TALLEST = 8_000_000;  // browsers hold no element much taller; beyond, a pixel is more than one
 
@@ -188,7 +189,7 @@ export class Grid {
     const tracks = [...Array(this.fixed()).fill(`${FIXED}px`), ...widths.map((width, place) => (place === last ? `minmax(${width}px, 1fr)` : `${width}px`))];
     this.table.style.setProperty("--dicomnb-columns", tracks.join(" "));
     this.table.style.setProperty("--dicomnb-all", `${widths.reduce((sum, one) => sum + one, fixed)}px`);
-    const height = Math.min(Math.max(shown, 1), this.options.rows) * ROW + this.headHeight() + 16;
+    const height = Math.min(Math.max(shown, 1), this.options.rows) * ROW + this.headHeight() + FRAME;
     this.table.style.maxHeight = `${height}px`;
     this.body.style.height = `${Math.min(shown * ROW, TALLEST)}px`;
     this.draw();
