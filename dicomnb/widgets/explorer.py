@@ -8,6 +8,7 @@ import traitlets
 from ipywidgets import Box, VBox
 
 from dicomnb.archive import Archive
+from dicomnb.errors import BadQuery
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets.connecting import ConnectPanel
 from dicomnb.widgets.deleting import DeletePanel
@@ -19,7 +20,7 @@ from dicomnb.widgets.uploading import UploadPanel
 from dicomnb.widgets.viewer import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     import pandas as pd
@@ -72,7 +73,7 @@ class Explorer(VBox):  # type: ignore[misc]
         self._done: Any = None
         self.connect = ConnectPanel(archive=archive, brief=True)
         self.search = _Search(archive, keep=keep, opened=self._open)
-        self.viewer = Viewer(height=height, keep=keep)
+        self.viewer = _Viewer(height=height, keep=keep)
         self.retrieve = RetrievePanel(archive)
         self.upload = UploadPanel(archive)
         self.delete = DeletePanel(archive)
@@ -211,12 +212,30 @@ class _Search(SearchPanel):
         self._stale: list[Step] = []
         super().__init__(archive, keep=keep)
 
-    def _open(self, row: pd.Series) -> None:
+    @property
+    def _is_looked_at(self) -> bool:
+        """Whether what was found is looked at, rather than taken apart."""
         found = self._step.found
-        if found is None or found.search.level == "study":
-            super()._open(row)
-        else:
+        return found is not None and found.search.level != "study"
+
+    def _open(self, row: pd.Series) -> None:
+        if self._is_looked_at:
             self._opened(row)
+        else:
+            super()._open(row)
+
+    def _state(self) -> dict[str, Any]:
+        return {**super()._state(), "looks": self._is_looked_at}
+
+    def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
+        return {**super()._asked(), "look": lambda *_: self._look()}
+
+    def _look(self) -> None:
+        """Look at the selected row, or at the only one."""
+        rows = self.results if len(self.results) == 1 else self.selected
+        if len(rows) != 1:
+            raise BadQuery("Select one row of the table to look at it.")
+        self._open(rows.iloc[0])
 
     def renew(self) -> None:
         """Make the last search again, and those before it when they are gone back to."""
@@ -234,6 +253,10 @@ class _Search(SearchPanel):
         if step.found is not None and any(one is step for one in self._stale):
             self._stale = [one for one in self._stale if one is not step]
             self.more(step.found.search.limit)
+
+
+class _Viewer(Viewer):
+    _empty = "Nothing is shown yet. Double click a series in the table above, or press Enter on it."
 
 
 def _page(name: str, panel: Any) -> Box:

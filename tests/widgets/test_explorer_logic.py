@@ -166,8 +166,25 @@ def test_what_is_no_archive_is_refused() -> None:
 
 def test_what_cannot_be_shown_is_said(explorer: Explorer) -> None:
     explorer.viewer.show(dn.Ref("1.2.3", "1.2.3.4"), archive=explorer.archive)
-    with pytest.raises(RuntimeError, match="NotFound"):
+    with pytest.raises(RuntimeError, match="cannot be shown"):
         explorer.wait()
+
+
+def test_a_button_looks_at_what_is_selected(explorer: Explorer) -> None:
+    rows = series_of(explorer, "Zhang*")
+    search = explorer.search
+    assert search._state()["looks"]
+    assert len(rows) > 1
+    search._receive(search, {"kind": "look"}, [])
+    assert search.said == ("error", "Select one row of the table to look at it.")
+    explorer.tab = "fetch"
+    explorer.selected = rows.iloc[1:2]
+    search._receive(search, {"kind": "look"}, [])
+    explorer.wait()
+    assert explorer.tab == "view"
+    assert (explorer.volume[5] == explorer.archive.volume(rows.iloc[1])[5]).all()
+    search.back().wait()
+    assert not search._state()["looks"]
 
 
 def test_without_widgets_it_says_what_it_is(explorer: Explorer) -> None:

@@ -163,7 +163,7 @@ class SearchPanel extends Panel {
     this.showLevels(state);
     this.showForm(state);
     this.showOptions(state);
-    this.showGrid(state.found);
+    this.showGrid(state);
     this.showHead();
     this.notes.replaceChildren(...state.notes.map((one) => element("li", {}, one)));
     this.notes.hidden = state.notes.length === 0;
@@ -227,13 +227,13 @@ class SearchPanel extends Panel {
   }
 
   // A grid for each level: what its rows are called, and whether they hold anything.
-  showGrid(found) {
+  showGrid({ found, looks }) {
     if (!found || this.gridLevel === found.one) return;
     this.gridLevel = found.one;
     this.grid?.end();
     this.grid = new Grid({
       ask: (kind, content) => this.ask(kind, content), label: SEARCH_LEVELS[found.one], noun: found.one, nouns: found.many,
-      open: found.below ? `Show its ${found.below}` : null,
+      open: looks ? "Look at it" : found.below ? `Show its ${found.below}` : null,
     });
     this.table.replaceChildren(this.grid.element);
     const elsewhere = document.activeElement?.matches(":read-write, input, select, button");
@@ -246,8 +246,12 @@ class SearchPanel extends Panel {
     this.table.hidden = this.head.hidden;
     if (this.head.hidden) return;
     const made = [];
+    const chosen = found.count === 1 ? 1 : this.chosen || 0;
+    if (this.state.looks) {
+      const words = chosen === 1 ? `Look at the ${found.one}` : `Select one ${found.one} to look at`;
+      made.push(action(words, () => this.ask("look"), { disabled: chosen !== 1 }));
+    }
     if (found.below) {
-      const chosen = found.count === 1 ? 1 : this.chosen || 0;
       const words = chosen === 1 ? `Show ${found.below} of the ${found.one}` : `Show ${found.below} of the ${chosen.toLocaleString("en")} selected`;
       made.push(action(chosen ? words : `Select to show ${found.below}`, () => this.ask("descend"), { disabled: !chosen }));
     }
