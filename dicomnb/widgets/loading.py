@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["loader_of"]
 
+_READERS = {
+    "SR": "archive.measurements(…) reads what it measures, archive.dataset(…) all of it",
+    "RTSTRUCT": "archive.structures(…) reads its outlines, and lays them over a volume",
+}
+"""What reads objects that are no images, by Modality."""
+
 
 def loader_of(
     what: Any, *, archive: Archive | None, window: Any
@@ -53,7 +59,7 @@ def loader_of(
         if instance is not None:
             dataset = archive.dataset(instance)
             if isinstance(found, DicomnbError) and not _has_pixels(dataset):
-                raise found
+                raise GeometryError(_without_pixels(dataset)) from found
             return shown_of(dataset, window=window)
         if isinstance(found, Volume):
             return shown_of(found, window=window)
@@ -79,6 +85,13 @@ def _only_instance(refs: list[Ref], archive: Archive) -> Ref | None:
         return refs[0] if len(refs) == 1 else None
     found = archive.instances(refs[0], limit=2)
     return refs_of(found.iloc[0])[0] if len(found) == 1 else None
+
+
+def _without_pixels(dataset: Dataset) -> str:
+    """What an object without a picture is, and what reads it."""
+    kind = str(dataset.get("Modality") or "no modality")
+    way = _READERS.get(kind, "archive.dataset(…) reads it")
+    return f"It has no pixels ({kind}); {way}."
 
 
 def _has_pixels(dataset: Dataset) -> bool:

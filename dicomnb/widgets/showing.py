@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from dicomnb.volumes.volume import Volume
 from dicomnb.widgets.placing import affine_of, common_spacing, views_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Shown", "shown_of"]
+__all__ = ["OF_THE_IMAGE", "Shown", "shown_of"]
 
 Array = np.ndarray[Any, Any]
+OF_THE_IMAGE = "Of the image"
+"""The group of the windows that a file brings along."""
 _WHOLE_BYTE = Window(127.5, 255.0, "full", "LINEAR_EXACT")
 _SENT = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 """Types that a browser has as well."""
@@ -42,7 +44,7 @@ class Shown:
         dtype: of the values, one that a browser has.
         samples: 1, or 3 for colour.
         window: shown at first.
-        windows: offered by name.
+        windows: offered by name, in groups: the file's own first.
         affine: (slice, row, column, 1) → LPS mm, or None.
         affines: instead, of frames that have each a place of its own: one a frame, time after
             time, (0, row, column, 1) → LPS mm, or None where it has none; empty otherwise.
@@ -63,7 +65,7 @@ class Shown:
     dtype: np.dtype[Any]
     samples: int = 1
     window: Window = _WHOLE_BYTE
-    windows: tuple[Window, ...] = ()
+    windows: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
     affine: Array | None = None
     affines: tuple[Array | None, ...] = ()
     spacing: tuple[float, float] | None = None
@@ -224,15 +226,17 @@ def _of_dataset(dataset: Dataset, window: Any) -> Shown:
     )
 
 
-def _named(own: tuple[Window, ...], sample: Array, kind: str) -> tuple[Window, ...]:
+def _named(own: tuple[Window, ...], sample: Array, kind: str) -> dict[str, tuple[Window, ...]]:
     """The windows on offer: the file's own, presets for CT, and those of the values."""
     named = tuple(
         one if one.explanation else one._replace(explanation=f"window {number}")
         for number, one in enumerate(own, 1)
     )
-    presets = tuple(PRESETS.values()) if kind == "CT" else ()
-    by_values = (percentiles(sample), percentiles(sample, 0, 100, name="full"))
-    return (*named, *presets, *by_values)
+    return {
+        OF_THE_IMAGE: named,
+        "Usual for CT": tuple(PRESETS.values()) if kind == "CT" else (),
+        "Of its values": (percentiles(sample), percentiles(sample, 0, 100, name="full")),
+    }
 
 
 def _frame_rate(dataset: Dataset) -> float | None:

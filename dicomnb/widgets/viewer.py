@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from dicomnb.errors import Cancelled, DicomnbError
-from dicomnb.images.windows import Window, choose
+from dicomnb.errors import Cancelled, DecodeError, DicomnbError, GeometryError
+from dicomnb.images.windows import choose
 from dicomnb.images.windows import window as windowed
 from dicomnb.pool import side_by_side
+from dicomnb.widgets.facts import facts_of
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.loading import loader_of
 from dicomnb.widgets.measuring import completed
 from dicomnb.widgets.overlays import overlays_of
 from dicomnb.widgets.panel import Held, Panel
+from dicomnb.widgets.showing import OF_THE_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Viewer"]
 
-PREVIEW_BYTES = 2 << 20
-"""How much of a stack is sent at once, coarsely, before its slices come."""
-_COARSEST = 16
 _FRAME_RATE = 15.0
 """Frames a second of a cine, where the file does not say."""
 _tickets = itertools.count(1)
@@ -79,6 +78,7 @@ class Viewer(Panel):
     _esm = module("viewer")
     _css = style("panel", "viewer")
     _title = "An interactive viewer"
+    _empty = "Nothing is shown yet."
 
     what = Held()
     slice = traitlets.Int(0, min=0).tag(sync=True)
@@ -107,6 +107,7 @@ class Viewer(Panel):
         self._ticket = 0
         self._keep = keep
         self._broken = ""
+        self._load: tuple[Callable[[Cancel], Shown], Any] | None = None
         load = None if what is None else loader_of(what, archive=archive, window=window)
         super().__init__(height=height)
         self.observe(self._keep_picture, names=["slice", "time", "window", "inverted"])
@@ -120,7 +121,7 @@ class Viewer(Panel):
         """Show something else in the place of what is in view; arguments as for a new viewer.
 
         What is fetched is fetched beside the kernel (`wait` waits for it); until it is there,
-        what was in view stays. Measurements go.
+        what was in view stays, and goes if it cannot be had. Measurements go.
 
         Raises:
             TypeError: it can be neither shown nor fetched.
@@ -135,14 +136,14 @@ class Viewer(Panel):
     def clear(self) -> None:
         """Show nothing, and let go of what was shown."""
         self.cancel()
-        self._shown, self._overlays, self._ticket, self._broken = None, [], next(_tickets), ""
-        self.what, self.measurements, self.kept = None, [], ""
+        self._forget()
+        self._broken, self._load = "", None
         self._tell_state()
 
     # -- what the browser asks for ----------------------------------------------------------------
 
     def _asked(self) -> dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]]:
-        return {"want": self._want}
+        return {"want": self._want, "again": lambda *_: self._again()}
 
     def _want(self, message: dict[str, Any], _: Any) -> None:
         ticket = message.get("ticket")
@@ -152,29 +153,11 @@ class Viewer(Panel):
 
     def _tell_state(self) -> None:
         if self._shown is None or self._broken:
-            self.send({"kind": "broken" if self._broken else "nothing", "words": self._broken})
+            told = {"words": self._broken or self._empty, "again": self._load is not None}
+            self.send({"kind": "broken" if self._broken else "nothing", **told})
             return
-        shown = self._shown
-        preview = _preview(shown)
-        facts = {
-            "kind": "facts",
-            "ticket": self._ticket,
-            "shape": shown.shape,
-            "samples": shown.samples,
-            "type": shown.dtype.name,
-            "spacing": shown.spacing,
-            "affine": _listed(shown.affine),
-            "affines": [_listed(affine) for affine in shown.affines],
-            "units": shown.units,
-            "title": "\n".join((shown.title, *shown.notes)).strip(),
-            "inverted": shown.inverted,
-            "times": shown.times,
-            "window": _told(shown.window),
-            "windows": [_told(one) for one in shown.windows],
-            "overlays": [{"name": one.name, "colours": one.colours} for one in self._overlays],
-            "preview": preview and preview[0],
-        }
-        self.send(facts, [preview[1].data] if preview else None)
+        facts, preview = facts_of(self._shown, self._overlays)
+        self.send({"kind": "facts", "ticket": self._ticket, **facts}, preview)
 
     def _send_frames(self, wanted: Sequence[int], cancel: Cancel) -> None:
         """Read frames and send them as one message; in the background."""
@@ -213,7 +196,7 @@ class Viewer(Panel):
 
     def _take(self, load: Shown | Callable[[Cancel], Shown], overlay: Any) -> None:
         """Show this: now, or when it has been fetched."""
-        self._broken = ""
+        self._broken, self._load = "", None
         if not callable(load):
             self._show(load, overlays_of(overlay, load))
             return
@@ -223,7 +206,28 @@ class Viewer(Panel):
             cancel.check()
             return shown, overlays_of(overlay, shown)
 
-        self._begin("Fetching…", fetch, lambda got: self._show(*got), failed=self._fail)
+        def failed(error: BaseException) -> None:
+            if not isinstance(error, Cancelled):
+                # What makes no picture makes none however often it is asked for.
+                is_hopeless = isinstance(error, DecodeError | GeometryError)
+                self._load = None if is_hopeless else (load, overlay)
+                if self._shown is not None:
+                    self._forget()
+                self._failed(error)
+
+        self._begin("Fetching…", fetch, lambda got: self._show(*got), failed=failed)
+
+    def _again(self) -> None:
+        """Try once more to fetch what could not be had."""
+        if self._load is not None:
+            load, overlay = self._load
+            self._take(load, overlay)
+            self._tell_state()
+
+    def _forget(self) -> None:
+        """Let go of what was shown."""
+        self._shown, self._overlays, self._ticket = None, [], next(_tickets)
+        self.what, self.measurements, self.kept = None, [], ""
 
     def _show(self, shown: Shown, overlays: list[Overlay]) -> None:
         is_first = self._ticket == 0
@@ -246,14 +250,10 @@ class Viewer(Panel):
         if what is not None and (self._shown is None or what is not self._shown.what):
             self.show(what)
 
-    def _fail(self, error: BaseException) -> None:
-        if isinstance(error, Cancelled):
-            return
-        self._broken = f"This cannot be shown. {type(error).__name__}: {error}"
-        self._tell_state()
-
     def _failed(self, error: BaseException) -> None:
-        self._fail(error)
+        name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
+        self._broken = f"This cannot be shown. {name}{error}"
+        self._tell_state()
 
     def wait(self) -> Self:
         """Until what was given has been fetched; for scripts. A row is fetched beside the kernel.
@@ -297,10 +297,12 @@ class Viewer(Panel):
         shown = self._shown
         if shown is None:
             raise traitlets.TraitError("Nothing is shown yet: give window=(center, width).")
-        named = {one.explanation.lower(): one for one in shown.windows}
+        name = str(value).strip().lower()
+        offered = (one for some in shown.windows.values() for one in some)
+        found = next((one for one in offered if one.explanation.lower() == name), None)
         try:
-            chosen = named.get(str(value).lower()) or choose(
-                shown.frame(self.time, self.slice), value, named=shown.windows
+            chosen = found or choose(
+                shown.frame(self.time, self.slice), value, named=shown.windows.get(OF_THE_IMAGE, ())
             )
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from error
@@ -357,37 +359,3 @@ class Viewer(Panel):
 
     def _static(self) -> str:
         return f'<img src="{escape(self.kept)}" alt=""><br>' if self.kept else ""
-
-
-def _listed(affine: np.ndarray[Any, Any] | None) -> list[list[float]] | None:
-    return None if affine is None else affine.tolist()
-
-
-def _told(window: Window) -> dict[str, Any]:
-    return {
-        "name": window.explanation or "window",
-        "center": window.center,
-        "width": window.width,
-        "function": window.function,
-    }
-
-
-def _preview(shown: Shown) -> tuple[dict[str, int], np.ndarray[Any, Any]] | None:
-    """Every frame in memory with each nth row and column only; None where that does not pay."""
-    times, slices, rows, columns = shown.shape
-    if not shown.is_in_memory or times * slices < 2:
-        return None
-    each = shown.samples * shown.dtype.itemsize
-    for step in range(2, _COARSEST + 1):
-        small = (-(-rows // step), -(-columns // step))
-        if times * slices * small[0] * small[1] * each <= PREVIEW_BYTES:
-            break
-    else:
-        return None
-    frames = [
-        np.asarray(shown.read(time, slice))[::step, ::step]
-        for time in range(times)
-        for slice in range(slices)
-    ]
-    values = np.ascontiguousarray(np.stack(frames), dtype=shown.dtype.newbyteorder("<"))
-    return {"step": step, "rows": small[0], "columns": small[1]}, values

@@ -12,8 +12,9 @@ import pydicom
 import pytest
 from playwright.sync_api import Page
 
+from dicomnb.errors import GeometryError
 from dicomnb.images.display import modality
-from dicomnb.images.windows import window
+from dicomnb.images.windows import Window, window
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets import Viewer
 from tests.conftest import real_file, screenshots
@@ -23,7 +24,7 @@ Array = np.ndarray[Any, Any]
 Bridging = Callable[[Any], Bridge]
 RNG = np.random.default_rng(11)
 PICTURE = """() => {
-    const canvas = view.picture;
+    const canvas = view.stack.picture;
     return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data];
 }"""
 
@@ -306,7 +307,7 @@ def test_preview_stands_until_the_slice_comes(bridge: Bridging, page: Page) -> N
     assert (got == np.kron(grey[::2, ::2], np.ones((2, 2), dtype=np.uint8))).all()
     assert "loading" in page.locator(".dicomnb-state").inner_text()
     del panel._send_frames
-    made.page.evaluate("() => { view.frames.asked.clear(); view.fetch(); }")
+    made.page.evaluate("() => { view.stack.frames.asked.clear(); view.fetch(); }")
     made.pump()
     assert (picture(page)[..., 0] == grey).all()
 
@@ -399,7 +400,7 @@ def test_another_volume_takes_the_place_of_the_first(bridge: Bridging, page: Pag
     assert gone() is None
     want = window(second[1], *made.panel.window, function=made.panel.window_function)
     assert (picture(page)[..., 0] == want).all()
-    assert page.evaluate("() => [view.frames.count, view.view.zoom]") == [3, 1]
+    assert page.evaluate("() => [view.stack.frames.count, view.view.zoom]") == [3, 1]
     assert page.locator(".dicomnb-title").inner_text() == "CT · second"
     assert made.panel.measurements == []
 
@@ -417,6 +418,43 @@ def test_with_nothing_to_show_it_says_so(bridge: Bridging, page: Page) -> None:
     made.panel.show(noise("int16"))
     mirror(made)
     assert notice.is_hidden()
+
+
+def test_what_cannot_be_shown_stands_on_nothing_else(bridge: Bridging, page: Page) -> None:
+    made = bridge(Viewer(volume(noise("int16"), title="first")))
+    assert page.locator(".dicomnb-title").inner_text() == "CT · first"
+    made.panel._failed(GeometryError("<b>No</b> slices."))
+    made.pump()
+    notice = page.locator(".dicomnb-notice")
+    assert notice.inner_text() == "This cannot be shown. <b>No</b> slices."
+    assert page.locator(".dicomnb-title").inner_text() == ""
+    assert page.get_by_label("Slice").is_hidden()
+    drawn = page.evaluate(
+        "() => { const one = view.canvas; const all = one.getContext('2d')"
+        ".getImageData(0, 0, one.width, one.height).data;"
+        " return all.every((value, at) => value === (at % 4 === 3 ? 255 : 0)); }"
+    )
+    assert drawn  # black, and nothing else
+    made.panel.show(noise("int16"))
+    mirror(made)
+    assert notice.is_hidden()
+    assert page.get_by_label("Slice").is_visible()
+
+
+def test_windows_are_offered_by_where_they_come_from(bridge: Bridging, page: Page) -> None:
+    own = (Window(40, 400, "LUNG"), Window(1, 2, ""))
+    made = bridge(Viewer(volume(noise("int16"), windows=own)))
+    groups = page.locator(".dicomnb-presets optgroup")
+    labels = groups.evaluate_all("(all) => all.map((one) => one.label)")
+    assert labels == ["Of the image", "Usual for CT", "Of its values"]
+    firsts = [groups.nth(number).locator("option").first.text_content() for number in range(3)]
+    assert firsts[0] == "LUNG  (C 40, W 400)"
+    page.locator(".dicomnb-presets").select_option(label="lung  (C -600, W 1500)")
+    made.pump()
+    assert made.panel.window == (-600, 1500)
+    made.page.locator(".dicomnb-canvas").press("2")  # the second of them all
+    made.pump()
+    assert made.panel.window == (1, 2)
 
 
 def test_what_is_being_fetched_is_said_over_the_picture(bridge: Bridging, page: Page) -> None:

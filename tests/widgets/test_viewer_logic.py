@@ -20,7 +20,7 @@ from pydicom import Dataset, dcmread
 
 import dicomnb as dn
 from dicomnb.errors import GeometryError, RefError
-from dicomnb.images.windows import window
+from dicomnb.images.windows import Window, window
 from dicomnb.volumes.lazy import LazyArray
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets import Viewer
@@ -132,7 +132,7 @@ def test_a_film_is_shown_from_its_first_frame_at_its_own_speed() -> None:
 def test_what_cannot_be_fetched_is_told(demo_folder: Path) -> None:
     archive = dn.connect(demo_folder)
     viewer = Viewer(dn.Ref("1.2.3", "1.2.3.4"), archive=archive)
-    with pytest.raises(RuntimeError, match="NotFound"):
+    with pytest.raises(RuntimeError, match=r"has no series 1\.2\.3\.4"):
         viewer.wait()
 
 
@@ -155,8 +155,58 @@ def test_whatever_has_pixels_is_shown(demo_folder: Path, modality: str) -> None:
 def test_what_has_no_pixels_says_so(demo_folder: Path) -> None:
     archive = dn.connect(demo_folder)
     viewer = Viewer(archive.series(Modality="SR").iloc[0], archive=archive)
-    with pytest.raises(RuntimeError, match="has no pixels"):
+    with pytest.raises(RuntimeError, match=r"has no pixels \(SR\); archive.measurements\(…\)"):
         viewer.wait()
+
+
+def heard(viewer: Viewer) -> list[dict[str, Any]]:
+    """All that a viewer tells from now on."""
+    told: list[dict[str, Any]] = []
+    viewer.send = lambda content, buffers=None: told.append(content)  # type: ignore[method-assign]
+    return told
+
+
+def test_what_cannot_be_shown_leaves_nothing_of_what_was(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(noise(3, 8, 8))
+    told = heard(viewer)
+    viewer.show(archive.series(Modality="SR").iloc[0], archive=archive)
+    with pytest.raises(RuntimeError):
+        viewer.wait()
+    assert viewer.what is None
+    assert told[-1]["kind"] == "broken"
+    assert not told[-1]["again"]  # it has no pixels the next time either
+    viewer._receive(viewer, {"kind": "again"}, [])
+    viewer._receive(viewer, {"kind": "hello"}, [])
+    assert "has no pixels" in next(one for one in told[::-1] if one["kind"] == "broken")["words"]
+    viewer.show(noise(2, 4, 4)).wait()
+    assert told[-1]["shape"] == (1, 2, 4, 4)
+
+
+def test_what_could_not_be_had_is_tried_again(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    scan = archive.series(Modality="CT", limit=1).iloc[0]
+    server = dn.serve(demo_folder)
+    remote = dn.connect(server.url)
+    server.close()
+    viewer = Viewer(scan, archive=remote)
+    told = heard(viewer)
+    with pytest.raises(RuntimeError, match="connection refused"):
+        viewer.wait()
+    viewer._receive(viewer, {"kind": "hello"}, [])
+    assert next(one for one in told[::-1] if one["kind"] == "broken")["again"]
+    remote.source = archive.source  # it is there again
+    viewer._receive(viewer, {"kind": "again"}, [])
+    assert viewer.wait().what.shape[-3] == scan["NumberOfSeriesRelatedInstances"]
+
+
+def test_a_window_of_the_image_goes_before_a_preset_of_its_name() -> None:
+    own = (Window(40, 400, "MEDIASTINUM"), Window(1, 2, ""))
+    shown = Viewer(Volume(noise(3, 8, 8), modality="CT", windows=own), window="mediastinum")
+    assert shown.window == (40, 400)
+    shown.window = "bone"
+    shown.window = "Mediastinum"
+    assert shown.window == (40, 400)
 
 
 def test_captures_in_colour_are_a_pile(tmp_path: Path) -> None:

@@ -85,11 +85,13 @@ export function toolbar(actions) {
   return { bar, tools, presets, invert, play, opacity };
 }
 
+// Windows by the groups that they belong to, in their order.
 export function fillPresets(presets, windows) {
-  presets.replaceChildren(
-    element("option", { value: -1 }, "Window…"),
-    ...windows.map(({ name, center, width }, index) =>
-      element("option", { value: index }, `${name}  (C ${+center.toPrecision(5)}, W ${+width.toPrecision(5)})`)),
-  );
+  const groups = new Map();
+  windows.forEach(({ name, group, center, width }, index) => {
+    if (!groups.has(group)) groups.set(group, element("optgroup", { label: group }));
+    groups.get(group).append(element("option", { value: index }, `${name}  (C ${+center.toPrecision(5)}, W ${+width.toPrecision(5)})`));
+  });
+  presets.replaceChildren(element("option", { value: -1 }, "Window…"), ...groups.values());
   presets.hidden = windows.length === 0;
 }

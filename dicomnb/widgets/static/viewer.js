@@ -1,8 +1,7 @@
 // The viewer: slices come in blocks over custom messages, and are windowed, scrolled and
 // measured here, in the browser. Nothing of a patient is in the model's state.
 
-import { KINDS, cover, paint, table } from "./grey.js";
-import { Frames } from "./frames.js";
+import { Stack } from "./stack.js";
 import { position } from "./space.js";
 import { distance, region } from "./measures.js";
 import { FRESH, Placing, drawEdges, drawImage, drawMeasurement, drawScale } from "./drawing.js";
@@ -10,16 +9,13 @@ import { Gestures } from "./gestures.js";
 import { element, fillPresets, slider, toolbar } from "./controls.js";
 import { Panel, action, shown } from "./panel.js";
 
-const CACHE_BYTES = 512 << 20;
-const NOTHING = "Nothing is shown yet.";
 
 class View extends Panel {
   // -- what stands on the page ---------------------------------------------------------------
 
   build() {
     this.facts = null;
-    this.frames = null;
-    this.preview = null;
+    this.stack = null;
     this.view = { ...FRESH };
     this.tool = "window";
     this.direction = 1;
@@ -52,7 +48,6 @@ class View extends Panel {
     this.sliceRow = element("div", { class: "dicomnb-slider" }, this.slices, this.place);
     this.spoken = element("div", { class: "dicomnb-spoken", "aria-live": "polite" });
     this.body.append(this.controls.bar, this.stage, this.sliceRow, this.timeRow, this.spoken);
-    this.picture = document.createElement("canvas");
     this.choose("window");
     this.say("Loading…");
     this.listen();
@@ -64,7 +59,7 @@ class View extends Panel {
     this.handlers = [];
     const keep = (names, handler) => { on(names, handler); this.handlers.push([names, handler]); };
     keep("change:slice change:time", () => { this.moved(); this.draw(); });
-    keep("change:window change:window_function change:inverted", () => { this.colours = null; this.draw(); });
+    keep("change:window change:window_function change:inverted", () => { this.stack?.recolour(); this.draw(); });
     keep("change:measurements change:opacity", () => this.draw());
     keep("change:height", () => this.resize());
     this.sizes = new ResizeObserver(() => this.resize());
@@ -106,61 +101,46 @@ class View extends Panel {
     if (message.kind === "facts") this.open(message, buffers);
     else if (message.kind === "frames") { if (isCurrent) this.take(message, buffers); }
     else if (message.kind === "failed") { if (isCurrent) this.fail(message); }
-    else if (message.kind === "broken") this.close(message.words, () => this.hello());
-    else if (message.kind === "nothing") this.nothing();
+    else if (message.kind === "broken" || message.kind === "nothing") this.nothing(message);
     else super.receive(message, buffers);
   }
 
   fail(message) {
-    this.frames.fail(message.frame, message.words);
+    this.stack.frames.fail(message.frame, message.words);
     this.complain();
     this.fetch();
   }
 
-  // What was held is let go of as well.
-  nothing() {
+  // There is nothing to look at: not yet, not any more, or it cannot be had. What was held is let
+  // go of, so that no picture of something else stands behind the words.
+  nothing({ kind, words, again }) {
+    clearTimeout(this.waiting);
     this.renew();
-    this.facts = this.frames = this.preview = null;
+    this.facts = this.stack = null;
     for (const one of [this.title, this.corner, this.readout]) one.textContent = "";
     for (const row of [this.sliceRow, this.timeRow, this.controls.presets]) row.hidden = true;
     const context = this.canvas.getContext("2d", { alpha: false });
     context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = "#000";
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    this.close(NOTHING);
-  }
-
-  // There is nothing to look at, or no longer.
-  close(words, again) {
-    clearTimeout(this.waiting);
-    this.empty = words === NOTHING;
-    this.say(this.busy && this.empty ? "" : words, again);
+    this.empty = kind === "nothing" ? words : "";
+    this.say(this.empty && this.busy ? "" : words, again && (() => this.ask("again")));
   }
 
   // What is being fetched is said over the picture, which stays until the next is there.
   occupied(label) {
     super.occupied(label);
     this.busy = label;
-    if (this.empty) this.say(label ? "" : NOTHING);
+    if (this.empty) this.say(label ? "" : this.empty);
   }
 
   open(facts, buffers) {
     clearTimeout(this.waiting);
-    this.empty = false;
+    this.empty = "";
     if (!this.facts || this.facts.ticket !== facts.ticket) this.renew();
     this.facts = facts;
     [this.timeCount, this.sliceCount, this.rows, this.columns] = facts.shape;
-    this.pixels = this.rows * this.columns;
-    this.type = KINDS[facts.type];
-    const overlayBytes = this.pixels * facts.overlays.length;
-    this.frameBytes = this.pixels * facts.samples * this.type.BYTES_PER_ELEMENT;
-    this.frames = new Frames(this.timeCount * this.sliceCount, this.frameBytes + overlayBytes, CACHE_BYTES);
-    this.palettes = facts.overlays.map(({ colours }) => Uint32Array.from(colours));
-    this.preview = facts.preview && { ...facts.preview, values: this.typed(buffers[0], 0, buffers[0].byteLength) };
-    this.picture.width = this.columns;
-    this.picture.height = this.rows;
-    this.image = this.picture.getContext("2d").createImageData(this.columns, this.rows);
-    this.out = new Uint32Array(this.image.data.buffer);
-    this.colours = null;
+    this.stack = new Stack(facts, buffers);
     this.title.textContent = facts.title;
     this.slices.max = this.sliceCount - 1;
     this.times.max = this.timeCount - 1;
@@ -184,34 +164,21 @@ class View extends Panel {
     this.direction = 1;
   }
 
-  typed(view, offset, bytes) {
-    const start = view.byteOffset + offset;
-    return new this.type(view.buffer.slice(start, start + bytes));
-  }
-
-  take(message, [buffer]) {
-    const each = this.frameBytes + this.pixels * this.facts.overlays.length;
-    message.frames.forEach((index, at) => {
-      const start = at * each;
-      const overlays = this.facts.overlays.map((_, number) => {
-        const from = buffer.byteOffset + start + this.frameBytes + number * this.pixels;
-        return new Uint8Array(buffer.buffer.slice(from, from + this.pixels));
-      });
-      this.frames.put(index, { values: this.typed(buffer, start, this.frameBytes), overlays }, this.current);
-    });
-    if (message.frames.includes(this.current)) this.draw();
+  take({ frames }, [buffer]) {
+    this.stack.take(frames, buffer, this.current);
+    if (frames.includes(this.current)) this.draw();
     this.fetch();
   }
 
   // Say why the frame in view cannot be shown; one elsewhere is said when it is come to.
   complain() {
-    const words = this.frames.failed.get(this.current) || "";
-    this.say(words, words && (() => { this.frames.again(); this.complain(); this.fetch(); }));
+    const words = this.stack.frames.failed.get(this.current) || "";
+    this.say(words, words && (() => { this.stack.frames.again(); this.complain(); this.fetch(); }));
   }
 
   fetch() {
-    if (!this.frames) return;
-    const wanted = this.frames.next(this.current, this.direction);
+    if (!this.stack) return;
+    const wanted = this.stack.frames.next(this.current, this.direction);
     if (wanted.length) this.ask("want", { frames: wanted, ticket: this.facts.ticket });
   }
 
@@ -287,43 +254,14 @@ class View extends Panel {
     context.fillRect(0, 0, this.width, this.high);
     const { spacing, units } = this.facts;
     this.placing = new Placing([this.rows, this.columns], spacing, this.width, this.high, this.view);
-    const isWhole = this.compose();
-    if (isWhole !== null) drawImage(context, this.picture, this.placing, [this.rows, this.columns]);
+    const look = { window: this.window, inverted: this.model.get("inverted"), opacity: this.model.get("opacity") };
+    const isWhole = this.stack.compose(this.current, look);
+    if (isWhole !== null) drawImage(context, this.stack.picture, this.placing, [this.rows, this.columns]);
     drawEdges(context, this.affine, this.width, this.high);
     drawScale(context, this.placing, spacing, this.width, this.high);
     for (const one of this.shown()) drawMeasurement(context, one, this.placing, units, spacing);
     this.told(isWhole);
     this.read();
-  }
-
-  // Put the frame, or its preview, into the picture. Null where there is neither.
-  compose() {
-    const frame = this.frames.get(this.current);
-    const inverted = this.model.get("inverted") !== this.facts.inverted;
-    const values = frame ? frame.values : this.enlarged();
-    if (!values) return null;
-    if (!this.colours) this.colours = this.facts.samples === 1 ? table(this.facts.type, this.window, inverted) : null;
-    paint(values, this.facts.samples, this.window, inverted, this.colours, this.out);
-    if (frame) frame.overlays.forEach((indices, number) => cover(indices, this.palettes[number], this.model.get("opacity"), this.out));
-    this.picture.getContext("2d").putImageData(this.image, 0, 0);
-    return Boolean(frame);
-  }
-
-  enlarged() {
-    if (!this.preview) return null;
-    const { step, rows, columns, values } = this.preview;
-    const samples = this.facts.samples;
-    const start = this.current * rows * columns * samples;
-    if (start >= values.length) return null;
-    const large = new this.type(this.pixels * samples);
-    for (let row = 0, at = 0; row < this.rows; row++) {
-      const line = start + Math.min(rows - 1, Math.floor(row / step)) * columns * samples;
-      for (let column = 0; column < this.columns; column++) {
-        const from = line + Math.min(columns - 1, Math.floor(column / step)) * samples;
-        for (let sample = 0; sample < samples; sample++) large[at++] = values[from + sample];
-      }
-    }
-    return large;
   }
 
   shown() {
@@ -342,7 +280,7 @@ class View extends Panel {
 
   // The value under the cursor, and where in the patient it is.
   read() {
-    const frame = this.frames && this.frames.get(this.current);
+    const frame = this.stack?.frames.get(this.current);
     if (!this.cursor || !frame || !this.placing) { this.readout.textContent = ""; return; }
     const [row, column] = this.placing.toFrame(...this.cursor).map(Math.round);
     if (row < 0 || column < 0 || row >= this.rows || column >= this.columns) { this.readout.textContent = ""; return; }
@@ -404,7 +342,7 @@ class View extends Panel {
     let due = performance.now();
     const step = (now) => {
       this.playing = requestAnimationFrame(step);
-      if (now < due || !this.frames.get(this.current)) return;
+      if (now < due || !this.stack?.frames.get(this.current)) return;
       due = Math.max(due + 1000 / this.model.get("frame_rate"), now - 100);
       this.set(name, (this.model.get(name) + 1) % count);
     };
@@ -423,7 +361,7 @@ class View extends Panel {
     const { spacing } = this.facts;
     if (measurement.kind === "distance") return { ...measurement, length: distance(measurement.points, spacing) };
     if (this.facts.samples === 3) return { ...measurement, count: 0 };
-    const frame = this.frames.get(this.current);
+    const frame = this.stack.frames.get(this.current);
     if (!frame) return measurement;  // the kernel works it out
     return { ...measurement, ...region(measurement.kind, measurement.points, frame.values, [this.rows, this.columns], spacing) };
   }
