@@ -96,6 +96,8 @@ class Shared:
         self.seen = _Seen(_WINDOW if self.honest else None)
         self.skip = 0
         self.left = query.limit
+        self.first_size: int | None = None
+        """How many rows the first request asked for, or None where that was left to the server."""
         self.is_loose = False
         """Whether the server's own count of rows means nothing, so that they are counted here."""
         self.notes: set[str] = set()
@@ -134,7 +136,7 @@ class Run:
     def pages(self, first: Received | None) -> Iterator[Page]:
         """Ask on, several pages in flight while they come as expected."""
         if first is not None:
-            yield self._page(first, self._wanted(0))
+            yield self._page(first, self._search.first_size)
         while self._goes_on and self._search.left != 0:
             with closed_after(self._answers_ahead()) as answers:
                 for asked in answers:

@@ -51,9 +51,10 @@ class _Search(Shared):
 
     def pages(self) -> Iterator[Page]:
         """The pages of the whole."""
-        limit = self.offset_limit
-        if limit is not None and self.query.offset > limit:
-            self.is_loose, self.skip = True, self.query.offset
+        limit, offset = self.offset_limit, self.query.offset
+        if offset and (self.query.filters or (limit is not None and offset > limit)):
+            # What a server passes over is not seen: it may be rows that do not match.
+            self.is_loose, self.skip = True, offset
             self.query = replace(self.query, offset=0)
         sent, received, warnings = self._agreed()
         if sent.filters != self.query.filters and not self.is_loose:
@@ -97,7 +98,9 @@ class _Search(Shared):
     def _agreed(self) -> tuple[Query, Received | None, tuple[str, ...]]:
         """What the server takes of the query, its first answer, and what to warn of."""
         query = self.query
-        first = replace(query, limit=smaller(self.most, query.limit))
+        wanted = None if query.limit is None else self.skip + query.limit
+        self.first_size = smaller(self.most, wanted)
+        first = replace(query, limit=self.first_size)
         try:
             return query, self.link.ask(first, self.link.cancel), ()
         except BadQuery as error:
