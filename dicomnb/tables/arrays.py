@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["column_array", "join_arrays", "plain_cells"]
 
+_TEXT: Any = pd.api.types.pandas_dtype(TEXT_DTYPE)
 _MISSING = np.iinfo(np.int64).min  # NaT
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1)
@@ -54,7 +55,7 @@ def column_array(column: Column, cells: Sequence[Any]) -> Any:
             ticks = [None if at is None else (at - _EPOCH) // _MICROSECOND for at in cells]
             return _ticks(ticks).view(column.dtype)
         case _:
-            return pd.Series(cells, dtype=TEXT_DTYPE).array
+            return pd.array(cells, dtype=_TEXT)  # in half the time of a Series
 
 
 def join_arrays(column: Column, arrays: list[Any]) -> pd.Series:

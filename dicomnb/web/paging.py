@@ -31,11 +31,14 @@ ROWS_A_PAGE = 5000
 """How many rows are asked for at once of a server that gives more: several pages are in
 flight, and each is held whole."""
 PAGES_IN_FLIGHT = 8
+"""How many pages are asked for at once; at first no more than four times as many as came, so that
+few are asked for in vain beyond the end of a short answer."""
 ROWS_IN_FLIGHT = 4 * ROWS_A_PAGE
 """How many rows are asked for before those that came are taken in: they are held in memory, and
 some servers make large pages one after the other anyway."""
 MANY_ROWS = 100
-"""From how many on two pages of one length are taken for the server's own size of a page."""
+"""From how many on two pages of one length are taken for the server's own size of a page, and one
+whose length is a multiple of it: hardly any whole answer is."""
 _WINDOW = 8
 """Among how many of the last pages a row is looked for, on a server that pages honestly."""
 
@@ -128,6 +131,7 @@ class Run:
         self._came = _Seen(search.seen.window) if of_piece else search.seen
         self._goes_on = True
         self._ahead = 1
+        self._full = 0
         self._last = 0
         self._is_probed = False
         self._is_looked_for = False
@@ -140,12 +144,14 @@ class Run:
         while self._goes_on and self._search.left != 0:
             with closed_after(self._answers_ahead()) as answers:
                 for asked in answers:
-                    if asked.query.offset != self._offset or not self._goes_on:
+                    if asked.query.offset != self._offset:
                         break  # a page came shorter than the others were asked for
                     if isinstance(asked.received, DicomnbError):
                         self._fail(asked.received, asked.query.limit)
                         break
                     yield self._page(asked.received, asked.query.limit)
+                    if not self._goes_on:
+                        break  # before more is asked for
 
     def resumed(self) -> Iterator[Page]:
         """Further pages, after it was stopped for rows that lie beyond the last of them."""
@@ -228,9 +234,10 @@ class Run:
                 self.cut = _stuck(received)
         else:
             is_large = size is not None or count >= MANY_ROWS
-            is_full = is_large and count == (size or self._last) and new == count
+            is_full = is_large and new == count == (size or self._last or _rounded(count))
+            self._full = self._full + 1 if is_full else 0
             most = min(search.link.in_flight, max(1, ROWS_IN_FLIGHT // count))
-            self._ahead = min(4 * self._ahead, most) if is_full else 1
+            self._ahead = min(4 * self._full, most) if is_full else 1
             self._look_at_cap(is_short=is_short)
         self._last = count
         return Page(array, kept, notes=notes, warnings=warnings, decoded=rows.decoded)
@@ -352,6 +359,11 @@ class Run:
         if (start, stop) == (0, count):
             return array, count
         return b"[" + b",".join(one_by_one(array)[start:stop]) + b"]", stop - start
+
+
+def _rounded(count: int) -> int:
+    """A number of rows as a server's size of a page may be."""
+    return count // MANY_ROWS * MANY_ROWS
 
 
 def smaller(*sizes: int | None) -> int | None:

@@ -60,6 +60,25 @@ def test_pages_are_under_way_together(most):
     assert searched(server, most=most) == [f"1.{number}" for number in range(4000)]
 
 
+def test_pages_are_under_way_together_after_a_first_one_of_a_round_length():
+    server = Paged(4000, 100, together=4, from_=100)
+    assert searched(server) == [f"1.{number}" for number in range(4000)]
+
+
+@pytest.mark.parametrize(("count", "asked"), [(0, 1), (99, 2), (130, 2)])
+def test_a_whole_answer_is_followed_by_one_request(count, asked):
+    server = Paged(count, 200)
+    assert len(searched(server)) == count
+    assert len(server.asked) == asked
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 10])
+def test_few_are_asked_for_in_vain(pages):
+    server = Paged(100 * pages, 100)
+    assert len(searched(server)) == 100 * pages
+    assert len(server.asked) <= pages + min(4 * pages, paging.PAGES_IN_FLIGHT)
+
+
 def test_large_pages_are_fewer_at_once():
     """As many rows as are in flight of middling pages."""
     server = Paged(60_000, 5000, together=4, from_=20_000)
