@@ -138,7 +138,10 @@ class ConnectPanel(Panel):
         values = dict(message.get("form") or {})
         if taken_apart(str(values.get("url", "")))[0] != str(values.get("url", "")).strip():
             values.pop("url")
+        before = self._form.kind
         self._take(self._form.changed(values))
+        if self._form.kind != before and not self.busy:
+            self._say("info", "")  # what was said of one place is not true of another
         self._tell_state()
 
     def _take(self, form: Form) -> None:
@@ -355,7 +358,7 @@ def _opening(
         return lambda cancel: _demo(form.flavour), []
     if form.kind == "folder":
         if not form.folder:
-            raise ValueError("The folder is missing.")
+            raise DicomnbError("The folder is missing: give its path on the kernel's machine.")
         return prepared(expanded(form.folder), options=options), []
     where = form.store_name if form.kind == "google" else server_address(form.url, options)
     with heard() as words:

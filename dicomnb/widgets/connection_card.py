@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.attributes import keyword_of
-from dicomnb.errors import ConnectionFailed, DicomnbError, DicomWebError, NoDicom, NotFound
+from dicomnb.errors import ConnectionFailed, DicomWebError, NoDicom, NotFound
 from dicomnb.refs import LEVELS, PLURAL
+from dicomnb.widgets.faults import in_words
 
 if TYPE_CHECKING:
     from dicomnb.archive import Archive
@@ -126,8 +127,7 @@ def advised(error: BaseException, asked: str) -> str:
     Args:
         asked: ``"server"``, or what was asked of Google: ``"projects"``, …, ``"search"``.
     """
-    name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
-    text = f"{name}{error}"
+    text = in_words(error)
     status = error.status if isinstance(error, DicomWebError) else None
     advice = ""
     if status == 401 and asked == "server":

@@ -80,7 +80,7 @@ class Form:
         """The form with what a front end sent; what it does not know is left out.
 
         Raises:
-            ValueError: a value that a field cannot have.
+            DicomnbError: a value that a field cannot have.
         """
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         return replace(
@@ -100,11 +100,11 @@ def _checked(name: str, value: Any, known: Any) -> Any:
     if isinstance(known, float):
         seconds = float(value) if isinstance(value, int | float | str) and value != "" else 0.0
         if not (math.isfinite(seconds) and seconds > 0):
-            raise ValueError("The time to wait for an answer is a number of seconds above 0.")
+            raise DicomnbError("The time to wait for an answer is a number of seconds above 0.")
         return seconds
     text = str(value).strip()[:_LONGEST]
     if text not in CHOICES.get(name, (text,)):
-        raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}.")
+        raise DicomnbError(f"{name} is one of {', '.join(CHOICES[name])}.")
     return text
 
 
@@ -168,9 +168,18 @@ def server_address(url: str, options: Options) -> str:
     Raises:
         ConnectionFailed, RefError: it is none. A folder is not looked for: that has its own tab.
     """
+    if not url:
+        raise ConnectionFailed("Give the address of the server, up to the DICOMweb root.")
     root = dicomweb_root(url, api_root=options.api_root)
     if root is not None:
         return root
+    if "://" not in url:
+        what = (
+            "This is a path: choose Folder above."
+            if url.startswith(("/", "~", ".", "\\"))
+            else "An address begins with http:// or https://: put one of them in front of it."
+        )
+        raise ConnectionFailed(what)
     base_address(url.partition("?")[0])
     if "?" in url:
         raise ConnectionFailed(
@@ -256,9 +265,9 @@ def expanded(path: str) -> Path:
     """A path with ``~`` as the home folder.
 
     Raises:
-        ValueError: of somebody who has none.
+        DicomnbError: of somebody who has none.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"There is no home folder for {path!r}.") from None
+        raise DicomnbError(f"There is no home folder for {path!r}.") from None

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dicomnb.widgets.recipes import python
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dicomnb.archive import Archive
     from dicomnb.widgets.recipes import Found, Search
 
-__all__ = ["name_of", "notebook_python"]
+__all__ = ["name_of", "notebook_python", "place_of"]
 
 
 def name_of(what: object) -> str | None:
     """The user's first name for this very object in IPython's namespace; None if it has none."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is None:
-        return None
-    for name, value in list(shell.user_ns.items()):
+    for name, value in list(_namespace().items()):
         if value is what and name.isidentifier() and not name.startswith("_"):
             return str(name)
     return None
+
+
+def place_of(what: object) -> str | None:
+    """Python by which the user has this very object: its name, or the output of a cell."""
+    outputs = _namespace().get("Out")
+    numbers = list(outputs.items()) if isinstance(outputs, dict) else []
+    shown = next((f"Out[{number}]" for number, value in numbers if value is what), None)
+    return name_of(what) or shown
+
+
+def _namespace() -> Mapping[str, Any]:
+    """The user's, in IPython; elsewhere nothing is known of it."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return {} if shell is None else shell.user_ns
 
 
 def notebook_python(chain: Sequence[Found | Search], archive: Archive | None) -> str:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import anywidget
 import traitlets
 
-from dicomnb.errors import Cancelled, DicomnbError, heard
+from dicomnb.errors import Cancelled, heard
 from dicomnb.widgets.background import Background
+from dicomnb.widgets.faults import in_words
 from dicomnb.widgets.javascript import style
+from dicomnb.widgets.naming import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,8 +128,7 @@ class Panel(anywidget.AnyWidget):
 
     def _failed(self, error: BaseException) -> None:
         """Say what went wrong: errors of dicomnb tell themselves what to do about it."""
-        name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
-        self._say("error", f"{name}{error}")
+        self._say("error", in_words(error))
 
     # -- work beside the kernel ------------------------------------------------------------------
 
@@ -237,6 +238,10 @@ class Panel(anywidget.AnyWidget):
         if self._is_made:
             self._background.stop()
         super().close()
+
+    def _called(self) -> str | None:
+        """Python by which the user has this panel, where there is any."""
+        return place_of(self)
 
     # -- where there is no browser, or no kernel -------------------------------------------------
 

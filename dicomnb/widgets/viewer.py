@@ -16,6 +16,7 @@ from dicomnb.images.windows import choose
 from dicomnb.images.windows import window as windowed
 from dicomnb.pool import side_by_side
 from dicomnb.widgets.facts import facts_of
+from dicomnb.widgets.faults import in_words
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.loading import loader_of
 from dicomnb.widgets.measuring import completed
@@ -251,8 +252,7 @@ class Viewer(Panel):
             self.show(what)
 
     def _failed(self, error: BaseException) -> None:
-        name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
-        self._broken = f"This cannot be shown. {name}{error}"
+        self._broken = f"This cannot be shown. {in_words(error)}"
         self._tell_state()
 
     def wait(self) -> Self:

@@ -158,6 +158,13 @@ def test_a_folder_is_completed(
     assert below is not None
     assert below["y"] >= box["y"] + box["height"]
     page.screenshot(path=screenshots() / "connect-folder.png")
+    field.press("Enter")  # a folder that is not there: the field again, with nothing laid over
+    made.pump()
+    assert made.panel.said[0] == "error"
+    expect(field).to_be_focused()
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    page.keyboard.press("ArrowDown")
+    made.pump()
     options.first.click()
     page.get_by_label("May be written to").check()
     field.press("Enter")

@@ -131,7 +131,7 @@ def test_what_is_typed_is_told_to_every_view(folder: Path) -> None:
     ask(panel, "form", form={"kind": "server", "url": f"http://u:{SECRET}@127.0.0.1:1/x"})
     assert SECRET not in json.dumps(sent)
     ask(panel, "form", form={"timeout": "-1"})
-    assert panel.said == ("error", "ValueError: The time to wait for an answer is a number of "
+    assert panel.said == ("error", "The time to wait for an answer is a number of "
                           "seconds above 0.")  # fmt: skip
     ask(panel, "form", form={"kind": "elsewhere"})
     assert "kind is one of server, folder, google, demo" in panel.said[1]
@@ -163,7 +163,38 @@ def test_a_folder(folder: Path, tmp_path: Path) -> None:
     connect(panel, kind="folder", folder="~nobody-of-this-name/x")
     assert "There is no home folder" in panel.said[1]
     connect(panel, kind="folder", folder="")
-    assert "The folder is missing" in panel.said[1]
+    assert panel.said[1].startswith("The folder is missing: ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "Give the address of the server"),
+        ("localhost:8042/dicom-web", "begins with http:// or https://"),
+        ("pacs.example/dicom-web?x=1", "begins with http:// or https://"),
+        (f"admin:{SECRET}@pacs.example/rs", "begins with http:// or https://"),
+        ("/data/scans", "choose Folder above"),
+        ("~/scans", "choose Folder above"),
+        ("C:\\scans", "begins with http:// or https://"),
+        ("ftp://pacs.example/rs", "no address of a server"),
+    ],
+)
+def test_what_is_no_address_is_told_as_what_it_is(typed: str, words: str) -> None:
+    panel = ConnectPanel()
+    connect(panel, kind="server", url=typed)
+    level, said = panel.said
+    assert level == "error"
+    assert words in said
+    assert SECRET not in said
+
+
+def test_what_was_said_of_one_place_goes_when_another_is_chosen() -> None:
+    panel = ConnectPanel()
+    connect(panel, kind="server", url="")
+    ask(panel, "form", form={"timeout": "5"})
+    assert panel.said[0] == "error"
+    ask(panel, "form", form={"kind": "folder"})
+    assert panel.said == ("info", "")
 
 
 def test_the_demo() -> None:
@@ -195,10 +226,9 @@ def test_an_orthanc(orthanc: Orthanc) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("127.0.0.1:9/dicom-web", "give http://… or https://"),
+        ("127.0.0.1:9/dicom-web", "begins with http:// or https://"),
         ("http://127.0.0.1:1/dicom-web", "connection refused"),
         ("projects/p/locations/l", "ends where datasets/… should follow"),
-        ("", "give http://… or https://"),
         ("http://127.0.0.1:1/x?token=s3cret", "has no query"),
     ],
 )

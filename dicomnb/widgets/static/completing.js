@@ -21,9 +21,16 @@ export class Completing {
     input.replaceWith(box);
     box.append(input, this.list);
     input.addEventListener("input", () => this.ask(input.value));
-    input.addEventListener("focus", () => this.ask(input.value));
+    input.addEventListener("focus", () => { if (!this.isQuiet) this.ask(input.value); });
     input.addEventListener("blur", () => this.close());
     input.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  // Gives the focus back to the field; suggestions come when a person types or asks for them.
+  focus() {
+    this.isQuiet = true;
+    this.input.focus();
+    this.isQuiet = false;
   }
 
   // `note` stands below the suggestions, or in their place.

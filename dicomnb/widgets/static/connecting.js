@@ -258,7 +258,7 @@ class Connecting extends Panel {
     const kind = this.kind();
     if (this.form.hidden) return this.title;
     if (kind === "google") return this.google.next() || this.connect;
-    if (kind === "folder") return this.path;
+    if (kind === "folder") return this.completing;
     if (kind === "demo") return this.connect;
     const secret = { password: this.password, token: this.token }[this.signIn.value] || this.signIn;
     return this.refused ? secret : this.url;

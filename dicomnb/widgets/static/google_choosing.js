@@ -26,7 +26,7 @@ export class GoogleChoosing {
     this.ask = ask;
     this.projects = [];
     this.signIn = chooser([
-      ["default", "Google's default credentials (gcloud, this machine)"],
+      ["default", "Google's default credentials"],
       ["path", "Key file on the kernel's machine"],
       ["file", "Key file from this browser"],
       ["token", "Access token"],
