@@ -73,6 +73,13 @@ class Listed:
         return self.outcome is not None and not self.is_not_stored
 
     @property
+    def study(self) -> str | None:
+        """The study that pictures can join by it: of an instance that is here or in the archive."""
+        ref = self.found.ref if self.found.kind == "instance" else None
+        is_there = self.path is not None or self.is_stored
+        return ref.study if ref is not None and is_there else None
+
+    @property
     def stands(self) -> bool:
         """Whether it stands for its instance: it is to be sent, or was in vain."""
         return self.state != "left out" and not self.is_stored

@@ -396,6 +396,7 @@ class RetrievePanel(Panel):
             "place": self._room.place,
             "layouts": LAYOUTS,
             "code": self.code,
+            "called": self._called() or "",
             "last": last,
         }
 

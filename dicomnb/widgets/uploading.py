@@ -6,8 +6,10 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.errors import Cancelled, DicomnbError
+from dicomnb.refs import Ref
 from dicomnb.widgets.arriving import Arriving
 from dicomnb.widgets.changeable import why_no_store
+from dicomnb.widgets.faults import in_words
 from dicomnb.widgets.finding import found_at
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.listed import FILTERS, Listed
@@ -263,24 +265,23 @@ class UploadPanel(Arriving):
         if study == "given":
             return
         with self._lock:
-            whole = (one for one in self._files if one.found.kind == "instance" and one.path)
-            found = (one for one in whole if one.found.ref and one.found.ref.study == study)
-            one = next(found, None)
-        self.like = (
-            None if one is None else dcmread(one.path, stop_before_pixels=True)  # type: ignore[arg-type]
-        )
+            found = [one for one in self._files if one.study == study]
+        path = next((one.path for one in found if one.path is not None), None)
+        if path is not None:
+            self.like = dcmread(path, stop_before_pixels=True)
+        else:  # what came from a browser and was stored is in the archive alone
+            self.like = Ref(study) if found else None
 
     def _studies(self) -> list[dict[str, str]]:
         """Studies on the list that pictures can join."""
         found: dict[str, str] = {}
         if self._files.in_state("picture"):
             for one in self._files:
-                is_there = one.path is not None and one.found.kind == "instance"
-                if one.found.ref is not None and is_there:
+                if one.study is not None:
                     checked = one.found
                     words = (checked.patient, checked.patient_id, checked.study_date)
                     label = " · ".join(filter(None, (*words, checked.description)))
-                    found.setdefault(one.found.ref.study, label or one.found.ref.study)
+                    found.setdefault(one.study, label or one.study)
                 if len(found) == _MOST_STUDIES:
                     break
         return [{"study": study, "label": label} for study, label in found.items()]
@@ -290,7 +291,8 @@ class UploadPanel(Arriving):
         if self.like is None:
             return ""
         known = {one["study"] for one in self._studies()}
-        study = getattr(self.like, "StudyInstanceUID", None)
+        is_ref = isinstance(self.like, Ref)
+        study = self.like.study if is_ref else getattr(self.like, "StudyInstanceUID", None)
         return str(study) if isinstance(study, str) and study in known else "given"
 
     # -- paths on the kernel's machine ------------------------------------------------------------
@@ -370,8 +372,8 @@ def _summary(stored: int, total: int, error: Exception | None) -> tuple[str, str
     if isinstance(error, Cancelled):
         return "info", f"Cancelled. {words}{again}"
     if error is not None:
-        name = "" if isinstance(error, DicomnbError) else f"{type(error).__name__}: "
-        return "error", f"{name}{error}\n{words if total else ''}{again if total else ''}".strip()
+        left = f"{words}{again}" if total else ""
+        return "error", f"{in_words(error)}\n{left}".strip()
     return ("done", words) if stored == total else ("warning", f"{words}{again}")
 
 

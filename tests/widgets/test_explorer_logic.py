@@ -214,6 +214,22 @@ explorer
 """
 
 
+def test_what_was_fetched_is_told_by_the_name_that_it_has(folder: Path) -> None:
+    cells = [
+        f"import dicomnb as dn\narchive = dn.connect({str(folder)!r})",
+        "dn.browse(archive)",
+        "print(Out[2].retrieve._state()['called'], Out[2].upload._called())\n"
+        "mine = Out[2]\nprint(mine.retrieve._state()['called'])\n"
+        "panel = dn.widgets.RetrievePanel(archive)\nprint(panel._state()['called'])\n"
+        "print(repr(dn.widgets.RetrievePanel(archive)._state()['called']))",
+    ]
+    made = [nbformat.v4.new_code_cell(one) for one in cells]
+    notebook = nbformat.v4.new_notebook(cells=made)
+    NotebookClient(notebook, timeout=120).execute()
+    (output,) = notebook.cells[2].outputs
+    assert output["text"].splitlines() == ["Out[2].retrieve None", "mine.retrieve", "panel", "''"]
+
+
 def test_a_saved_notebook_holds_nothing_of_a_patient(folder: Path) -> None:
     file = next(one for one in sorted(folder.rglob("*.dcm")))
     cell = nbformat.v4.new_code_cell(CELL.format(folder=str(folder), file=str(file)))

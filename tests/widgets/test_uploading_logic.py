@@ -149,7 +149,7 @@ def test_what_a_path_cannot_mean_is_said(folder: dn.Archive, tmp_path: Path) -> 
     talk.say("add", path=str(tmp_path / "nowhere"))
     panel.wait()
     assert panel.said[0] == "error"
-    assert "No file, folder or glob" in panel.said[1]
+    assert panel.said[1].startswith("No file, folder or glob")
     talk.say("add", path="  ")
     assert panel.said == (
         "warning",
@@ -588,6 +588,27 @@ def test_pictures_join_the_study_that_is_chosen(server: dn.Archive, scans: Path)
     panel.retry().wait()
     assert panel.outcome["Outcome"].tolist() == ["stored"] * 5
     assert uid in set(server.instances()["SOPInstanceUID"])
+
+
+def test_a_picture_joins_a_study_that_was_sent_already(server: dn.Archive, scans: Path) -> None:
+    data = (scans / "deep" / "0.dcm").read_bytes()
+    panel = UploadPanel(server).wait()
+    talk = Talk(panel)
+    talk.offer(("a", "a.dcm", data))
+    talk.bring("a", data)
+    panel.store().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored"]
+    panel.add(scans / "photo.jpg").wait()
+    talk.say("hello")
+    (study,) = talk.state["studies"]
+    talk.say("like", study=study["study"])
+    assert talk.state["like"] == study["study"]
+    panel.store().wait()
+    assert panel.outcome["Outcome"].tolist() == ["stored", "stored"]
+    made = server.dataset(panel.outcome.iloc[1])
+    assert (made.PatientID, made.StudyInstanceUID) == ("P1", study["study"])
+    talk.say("like", study="1.2.3")
+    assert panel.like is None
 
 
 def test_pictures_of_the_browser_travel_when_there_is_a_study_for_them(

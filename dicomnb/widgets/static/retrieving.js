@@ -106,10 +106,10 @@ class RetrieveView extends Panel {
     this.naming = setTimeout(() => { this.copy.textContent = "Copy"; }, 2000);
   }
 
-  show({ selection, options, targets, place, layouts, code, last }) {
+  show({ selection, options, targets, place, layouts, code, called, last }) {
     this.showSelection(selection);
     this.showOptions(options, targets, place, layouts);
-    this.showLast(last);
+    this.showLast(last, called);
     this.code.textContent = code;
     this.codeBox.hidden = !code;
     this.isReady = selection.words !== "" && selection.has_archive;
@@ -153,7 +153,7 @@ class RetrieveView extends Panel {
     this.go.textContent = targets[target].warning ? "Fetch anyway" : "Fetch";
   }
 
-  showLast(last) {
+  showLast(last, called) {
     this.last.hidden = !last || !(last.kept || last.notes.length || last.failed_count);
     this.resume.hidden = !last?.can_resume;
     this.retry.hidden = !last?.can_retry;
@@ -161,7 +161,8 @@ class RetrieveView extends Panel {
     this.instead.hidden = !last?.can_be_datasets;
     if (!last) return;
     const which = last.of ? ` (${last.of}, fetched before)` : "";
-    this.kept.replaceChildren(...(last.kept ? ["In Python it is ", element("code", {}, `.${last.kept}`), ` of this panel${which}.`] : [which]));
+    const code = element("code", {}, `${called}.${last.kept}`);
+    this.kept.replaceChildren(...(last.kept ? ["In Python it is ", code, `${called ? "" : " of this panel"}${which}.`] : [which]));
     this.kept.hidden = !last.kept && !which;
     this.resume.textContent = last.of ? `Resume ${last.of}` : "Resume";
     this.notes.hidden = last.notes.length === 0;
