@@ -17,7 +17,14 @@ from dicomnb.errors import (
 from dicomnb.options import USUAL_WORKERS
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.identity import named, parts_of
-from dicomnb.transfer.planning import FEW, Flight, Job, Listing, Pace, is_faster_side_by_side
+from dicomnb.transfer.planning import (
+    Flight,
+    Job,
+    Listing,
+    Pace,
+    is_faster_side_by_side,
+    seems_faster_side_by_side,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -176,14 +183,14 @@ class Fetch:
         return True
 
     def _should_leave(self, pace: Pace) -> bool:
-        """Whether the rest would perhaps come faster by itself. What there is is searched for in
-        the meantime, so that then it is known, where the line seems to be what is waited for."""
+        """Whether the rest would perhaps come faster by itself. Where that is to be expected, what
+        there is is searched for while the stream is still watched."""
         if self._listing is not None and self._listing.is_done:
             self._hear()
-        left = self._count - len(self._handled)
-        if self._workers > 1 and left >= FEW and pace.is_from_afar:
+        left, workers = self._count - len(self._handled), self._workers
+        if pace.is_from_afar and seems_faster_side_by_side(pace, left=left, workers=workers):
             self._search()
-        return is_faster_side_by_side(pace, left=left, workers=self._workers)
+        return is_faster_side_by_side(pace, left=left, workers=workers)
 
     def _apart(self, transfer_syntax: str) -> bool:
         """Fetch what is missing side by side; False where it was seen that the whole stream anew

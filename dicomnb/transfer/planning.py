@@ -32,6 +32,7 @@ __all__ = [
     "jobs_of",
     "listed",
     "related_instances",
+    "seems_faster_side_by_side",
 ]
 
 CLIENT_SECONDS = 0.002
@@ -48,8 +49,8 @@ WORTH_IT = 0.6
 FEW = 8
 """Fewer instances than these are not worth a search, or a change of ways."""
 GAIN = 0.87
-"""What part of the time before may be taken by an instance with more requests in flight, for more
-to pay: else it is the machine at either end that is busy, and they make it busier."""
+"""More requests in flight pay if an instance takes this part of what it took before, or less: else
+it is the machine at either end that is busy, and they make it busier."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,15 @@ def is_faster_side_by_side(pace: Pace, *, left: int, workers: int) -> bool:
         left: instances that are still to come.
         workers: requests that may be in flight.
     """
-    if workers < 2 or left < FEW:
-        return False
     watched = REMOTE_PROBE_SECONDS if pace.is_from_afar else PROBE_SECONDS
     if pace.seconds < watched or pace.instances < PROBE_INSTANCES:
+        return False
+    return seems_faster_side_by_side(pace, left=left, workers=workers)
+
+
+def seems_faster_side_by_side(pace: Pace, *, left: int, workers: int) -> bool:
+    """The same, however short the stream has run: reason enough to search for what there is."""
+    if workers < 2 or left < FEW:
         return False
     each = pace.seconds / pace.instances
     apart = max(CLIENT_SECONDS, (pace.latency + each) / min(workers, left))

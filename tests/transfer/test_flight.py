@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import dicomnb as dn
@@ -183,6 +184,29 @@ def test_what_there_is_is_asked_beside_the_stream(raw, workers):
     archive = dn.connect(server.raw.url, options=dn.Options(workers=workers))
     check(archive.volume(REF), 40)
     assert server.asked == {None: 1}
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+def test_a_search_for_what_a_row_tells_is_made_only_for_a_slow_stream(raw, is_slow):
+    """A server that is slow to begin, but not in its answer, is not asked what there is."""
+    server = Remote(40, 0.02)
+    row = pd.Series({"StudyInstanceUID": REF.study, "SeriesInstanceUID": REF.series,
+                     "NumberOfSeriesRelatedInstances": 40})  # fmt: skip
+    searched = []
+
+    def respond(request):
+        if request.target.partition("?")[0].endswith("/instances"):
+            searched.append(request.target)
+        return server(request)
+
+    def fault(_, request, uid, count):
+        time.sleep(0.05)
+        return server.slowly(_, request, uid, count) if is_slow else None
+
+    server.fault = fault
+    check(dn.connect(raw(respond).url).volume(row), 40)
+    assert bool(searched) is is_slow
+    assert (len(server.asked) > 1) is is_slow
 
 
 def test_a_search_that_fails_beside_the_stream_is_told(raw):

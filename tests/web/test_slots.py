@@ -11,7 +11,7 @@ import dicomnb as dn
 from dicomnb.refs import Ref
 from dicomnb.web.slots import CALM_SECONDS, Slots
 from tests.transfer.series_server import REF, SERIES, STUDY, SeriesServer, slices
-from tests.web.raw_server import response
+from tests.web.raw_server import response, transport
 
 
 def in_threads(count, work):
@@ -142,3 +142,22 @@ def test_a_server_that_takes_only_a_few_at_once(raw, status, most):
     server.asked.clear()
     assert len(list(archive.datasets(some))) == 40
     assert server.refused < 80
+
+
+def test_a_refused_connection_counts_as_one_too_many(raw):
+    server = raw(response(b"[]"))
+    made = transport(server.url, workers=8)
+    made.send("GET", "studies").close()
+    server.close()
+    with pytest.raises(dn.ConnectionFailed):
+        made.send("GET", "studies")
+    assert made._network.slots.count < 8
+    with pytest.raises(dn.ConnectionFailed):  # it has given back what it held
+        made.send("GET", "studies")
+
+
+def test_an_error_of_another_kind_does_not(raw):
+    made = transport(raw(response(b"", status=500)).url, workers=8)
+    with pytest.raises(dn.ServerError):
+        made.send("GET", "studies")
+    assert made._network.slots.count == 8
