@@ -22,9 +22,9 @@ from pydicom.errors import InvalidDicomError
 
 from dicomnb.errors import NoDicom
 from dicomnb.local.scan import scan
-from dicomnb.wire.identity import identity_of
+from dicomnb.wire.identity import HEAD_BYTES, identity_of, is_part10, outlined_uids
 from dicomnb.wire.store_answer import Sent
-from dicomnb.wire.storing import BytesUpload, FileUpload
+from dicomnb.wire.storing import BytesUpload, FileUpload, state_of
 
 if TYPE_CHECKING:
     from dicomnb.wire.storing import StoreForm, Upload
@@ -80,6 +80,7 @@ class Item(Protocol):
 
 
 _NO_REMARKS: Mapping[str, object] = {}
+_UNKNOWN = Sent()
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ class FileItem:
     """A DICOM file, streamed from its disk."""
 
     path: Path
-    listed_size: int | None = None
-    """Size in bytes, where listing its folder told it."""
+    identity: Sent = _UNKNOWN
+    state: tuple[int, int] | None = None
+    """Of the file when these UIDs were read, see `state_of`."""
     is_held = False
-    identity = Sent()
     remarks = _NO_REMARKS
     form = None
 
@@ -104,8 +105,8 @@ class FileItem:
     @property
     def weight(self) -> int:
         """Size in bytes; 0 for a file that has gone, which is told when its turn comes."""
-        if self.listed_size is not None:
-            return self.listed_size
+        if self.state is not None:
+            return self.state[0]
         try:
             return self.path.stat().st_size
         except OSError:
@@ -113,7 +114,8 @@ class FileItem:
 
     def upload(self) -> Upload:
         """The file, as it is from now on."""
-        found = FileUpload(self.path)
+        identity = None if self.identity.instance is None else self.identity
+        found = FileUpload(self.path, identity=identity, state=self.state)
         _ = found.length
         return found
 
@@ -137,7 +139,7 @@ class BytesItem:
     def identity(self) -> Sent:
         """Its UIDs, none where its header cannot be read."""
         found = identity_of(BytesUpload(self.data, "bytes"))
-        return found if isinstance(found, Sent) else Sent()
+        return found if isinstance(found, Sent) else _UNKNOWN
 
     @property
     def weight(self) -> int:
@@ -310,7 +312,9 @@ class _Files:
         if path.is_dir():
             yield from self._below(path)
         elif path.exists():
-            if not _is_part10(path):
+            with path.open("rb") as file:
+                start = file.read(HEAD_BYTES)
+            if not is_part10(start):
                 raise NoDicom(
                     f"{str(path)!r} is not a DICOM file of PS3.10: it lacks the preamble. "
                     "If it is a bare data set, read it with pydicom.dcmread(…, force=True), give "
@@ -334,24 +338,25 @@ class _Files:
         """
         found = scan(os.fsencode(folder))
         self._passed_over += [str(folder / os.fsdecode(name)) for name in found.unreadable]
-        for name, (_, size) in sorted(found.files.items()):
+        for name in sorted(found.files):
             path = folder / os.fsdecode(name)
-            yield from self._instance(path, is_link=name in found.links, size=size)
+            yield from self._instance(path, is_link=name in found.links, is_listed=True)
 
     def _found(self, paths: Iterable[Path]) -> Iterator[Item]:
         for path in paths:
             yield from self._instance(path, is_link=path.is_symlink())
 
-    def _instance(self, path: Path, *, is_link: bool, size: int | None = None) -> Iterator[Item]:
-        """The instance in a file, unless it was met before; the size of one that was listed."""
+    def _instance(self, path: Path, *, is_link: bool, is_listed: bool = False) -> Iterator[Item]:
+        """The instance in a file, unless it was met before; a listed one was seen to be a file."""
         real = self._real(str(path), is_link=is_link)
         if real in self._seen:
             return
         self._seen.add(real)
         # A link that leads nowhere, or round in circles, is no file.
-        is_file = size is not None or path.is_file()
-        if is_file and not _is_directory_file(path) and _may_be_part10(path):
-            yield FileItem(path, size)
+        is_file = is_listed or path.is_file()
+        item = _item_in(path) if is_file and not _is_directory_file(path) else None
+        if item is not None:
+            yield item
         else:
             self._passed_over.append(str(path))
 
@@ -366,18 +371,14 @@ class _Files:
         return os.path.join(folder, name)
 
 
-def _may_be_part10(path: Path) -> bool:
-    """Whether a file is DICOM, or cannot be read, which is told when its turn comes."""
+def _item_in(path: Path) -> FileItem | None:
+    """A DICOM file, or one that cannot be read, which is told when its turn comes."""
     try:
-        return _is_part10(path)
+        with path.open("rb", buffering=0) as file:
+            state, start = state_of(os.fstat(file.fileno())), file.read(HEAD_BYTES)
     except OSError:
-        return True
-
-
-def _is_part10(path: Path) -> bool:
-    """Whether a file begins as PS3.10 section 7.1 has it."""
-    with path.open("rb", buffering=0) as file:
-        return file.read(132)[128:] == b"DICM"
+        return FileItem(path)
+    return FileItem(path, outlined_uids(start) or _UNKNOWN, state) if is_part10(start) else None
 
 
 def _is_directory_file(path: Path) -> bool:

@@ -17,6 +17,8 @@ from requests.adapters import HTTPAdapter
 
 from dicomnb import errors
 from dicomnb.web.slots import Slots
+from dicomnb.wire.bodies import PIECE_BYTES
+from dicomnb.wire.multipart import SizedBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,10 +186,12 @@ class _Breakable(urllib3.connection.HTTPConnection):
         # nothing else, does not at every connection.
         self.is_verified = True
 
-    def request(self, *args: Any, **keywords: Any) -> None:
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **keywords: Any) -> None:
         """Send a request with its body, which a server may take its time to read."""
+        if isinstance(body, SizedBody):
+            body = body.packed(bytearray(PIECE_BYTES))  # each piece is sent before the next is made
         with self._watched():
-            super().request(*args, **keywords)
+            super().request(method, url, body, *args, **keywords)
 
     def send(self, data: Any) -> None:
         """Send a piece."""

@@ -239,8 +239,7 @@ class SearchPanel(Stepping):
 
         def done(table: pd.DataFrame) -> None:
             step.found = Found(search, table, step.within)
-            called = f"{self._called() or 'panel'}.results"
-            step.notes = notes_of(table, self._heard, called=called)
+            step.notes = notes_of(table, self._heard)
             self._heard = ()
             if step is self._step and archive is self.archive:
                 self._show(keep=keep)

@@ -143,17 +143,26 @@ class _Counted(FileUpload):
     def open(self) -> BinaryIO:
         """The file, as it is."""
         file = super().open()
-        read = file.read
+        read, readinto = file.read, file.readinto  # type: ignore[attr-defined]
 
         def counted(size: int = -1) -> bytes:
             data = read(size)
-            fresh = min(len(data), self.length - self._read)
-            self._read += fresh
-            self._counting.moved(fresh)
+            self._moved(len(data))
             return data
 
+        def counted_into(room: Any) -> int:
+            count: int = readinto(room)
+            self._moved(count)
+            return count
+
         file.read = counted  # type: ignore[method-assign]
+        file.readinto = counted_into  # type: ignore[attr-defined]
         return file
+
+    def _moved(self, count: int) -> None:
+        fresh = min(count, self.length - self._read)
+        self._read += fresh
+        self._counting.moved(fresh)
 
 
 def _store(archive: Archive, files: Sequence[Listed], like: Any, cancel: Cancel) -> pd.DataFrame:

@@ -10,20 +10,20 @@ from pydicom.filereader import read_partial
 
 from dicomnb.wire.outline import More, Unusual, meta_outline, outline
 from dicomnb.wire.store_answer import Sent
-from dicomnb.wire.storing import Outcome
+from dicomnb.wire.storing import FileUpload, Outcome
 
 if TYPE_CHECKING:
     from pydicom.tag import BaseTag
 
     from dicomnb.wire.storing import Upload
 
-__all__ = ["UID_TAGS", "identity_of", "outlined_uids"]
+__all__ = ["HEAD_BYTES", "UID_TAGS", "identity_of", "is_part10", "outlined_uids"]
 
 UID_TAGS = [0x0020000D, 0x0020000E, 0x00080018, 0x00080016]
 """Study, series, instance, SOP Class: in the order of `Sent`."""
 _LAST_NEEDED = 0x0020000E
 _PREFIX_AT = 128
-_FIRST_READ = 8 << 10
+HEAD_BYTES = 8 << 10
 """Where nearly all files have told their UIDs."""
 _SYNTAX = 0x00020010
 _IMPLICIT = "1.2.840.10008.1.2"
@@ -34,10 +34,12 @@ _UID = re.compile(r"[0-9.]+")
 
 def identity_of(upload: Upload) -> Sent | Outcome:
     """The UIDs from the upload's own header; a failure for what cannot be sent."""
+    if isinstance(upload, FileUpload) and upload.identity is not None:
+        return upload.identity
     try:
         with upload.open() as file:
-            start = file.read(_FIRST_READ)
-            if start[_PREFIX_AT : _PREFIX_AT + 4] != b"DICM":
+            start = file.read(HEAD_BYTES)
+            if not is_part10(start):
                 return Outcome("failed", reason="not a DICOM file (no DICM prefix)")
             if (found := outlined_uids(start)) is not None:
                 return found
@@ -53,6 +55,11 @@ def identity_of(upload: Upload) -> Sent | Outcome:
     if texts[2] is None:
         return Outcome("failed", study=texts[0], series=texts[1], reason="it has no SOPInstanceUID")
     return Sent(*texts)
+
+
+def is_part10(start: bytes) -> bool:
+    """Whether what begins so is a file as PS3.10 section 7.1 has it."""
+    return start[_PREFIX_AT : _PREFIX_AT + 4] == b"DICM"
 
 
 def outlined_uids(start: bytes) -> Sent | None:

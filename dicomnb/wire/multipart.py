@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dicomnb.errors import ProtocolError
 from dicomnb.wire.bodies import PIECE_BYTES, Stream
@@ -38,12 +38,6 @@ __all__ = [
 ]
 
 
-_SMALL = 64 << 10
-"""Pieces below this are sent together."""
-_TOGETHER = 256 << 10
-"""As many bytes of them as this at once, about."""
-
-
 class BrokenPart(ProtocolError):
     """A part cannot be sent as its header says: its file vanished, or was changed meanwhile.
 
@@ -70,12 +64,14 @@ class Outgoing:
         chunks: called for the body's pieces; each call begins anew.
         length: size in bytes, or None when only the end of the pieces tells it.
         location: Content-Location, or None.
+        open: opens the same bytes as a file, where they are one.
     """
 
     content_type: str
     chunks: Callable[[], Iterable[Buffer]]
     length: int | None = None
     location: str | None = None
+    open: Callable[[], BinaryIO] | None = None
 
     def __post_init__(self) -> None:
         for value in (self.content_type, self.location or ""):
@@ -94,12 +90,10 @@ def outgoing_upload(upload: Upload, *, content_type: str = DICOM) -> Outgoing:
 
     def chunks() -> Iterator[bytes]:
         with upload.open() as file:
-            left = upload.length
-            while piece := file.read(min(PIECE_BYTES, left + 1)):
-                left -= len(piece)
+            while piece := file.read(PIECE_BYTES):
                 yield piece
 
-    return Outgoing(content_type, chunks, upload.length)
+    return Outgoing(content_type, chunks, upload.length, open=upload.open)
 
 
 def new_boundary() -> str:
@@ -130,39 +124,83 @@ def _content(part: Outgoing, number: int) -> Iterator[Buffer]:
         try:
             piece = next(pieces, None)
         except OSError as error:
-            # HTTP libraries would take it for a failure of the network, and send again.
-            raise BrokenPart.of(number, f"cannot be read: {error.strerror or error}") from error
+            raise _unreadable(number, error) from error
         if piece is None:
             break
         sent += memoryview(piece).nbytes
         if part.length is not None and sent > part.length:
             break
         yield piece
-    if part.length is not None and sent != part.length:
-        brought = f"{sent}" if sent < part.length else "more"
+    _check_length(part, number, sent)
+
+
+def _check_length(part: Outgoing, number: int, came: int) -> None:
+    if part.length is not None and came != part.length:
+        brought = f"{came}" if came < part.length else "more"
         raise BrokenPart.of(
             number,
             f"a part of {part.length} bytes brought {brought}: it was changed while it was sent",
         )
 
 
-def _joined(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
-    """The same bytes, small pieces together: each that is sent costs calls of both systems."""
-    small: list[Buffer] = []
-    size = 0
-    for piece in pieces:
-        length = memoryview(piece).nbytes
-        is_small = length < _SMALL
-        if is_small:
-            small.append(piece)
-            size += length
-        if size >= _TOGETHER or (small and not is_small):
-            yield b"".join(small)
-            small, size = [], 0
-        if not is_small:
+def _unreadable(number: int, error: OSError) -> BrokenPart:
+    """HTTP libraries would take an OSError for a failure of the network, and send again."""
+    return BrokenPart.of(number, f"cannot be read: {error.strerror or error}")
+
+
+class _Packing:
+    """Puts what is to be sent into one room, and gives it whenever that is full.
+
+    Each piece that is given is to be used before the next is asked for.
+    """
+
+    def __init__(self, room: bytearray) -> None:
+        self._room = memoryview(room)
+        self._end = 0
+
+    def add(self, data: Buffer) -> Iterator[memoryview]:
+        """Bytes in memory; what is larger than the room is given as it is."""
+        piece = memoryview(data).cast("B")
+        if self._end + len(piece) > len(self._room):
+            yield from self.rest()
+        if len(piece) > len(self._room):
             yield piece
-    if small:
-        yield b"".join(small)
+        else:
+            self._room[self._end : self._end + len(piece)] = piece
+            self._end += len(piece)
+        if self._end == len(self._room):
+            yield from self.rest()
+
+    def read(
+        self, part: Outgoing, number: int, opened: Callable[[], BinaryIO]
+    ) -> Iterator[memoryview]:
+        """The file of a part; errors as in `write`."""
+        came = 0
+        try:
+            file = opened()
+        except OSError as error:
+            raise _unreadable(number, error) from error
+        with file:
+            while count := self._filled(file, number):
+                came += count
+                if part.length is not None and came > part.length:
+                    break
+                self._end += count
+                if self._end == len(self._room):
+                    yield from self.rest()
+        _check_length(part, number, came)
+
+    def _filled(self, file: BinaryIO, number: int) -> int:
+        try:
+            return cast("Stream", file).readinto(self._room[self._end :]) or 0
+        except OSError as error:
+            raise _unreadable(number, error) from error
+
+    def rest(self) -> Iterator[memoryview]:
+        """What has not been given yet."""
+        if self._end:
+            yield self._room[: self._end]
+            self._end = 0
 
 
 def length_of(parts: Iterable[Outgoing], *, boundary: str) -> int | None:
@@ -216,7 +254,30 @@ class SizedBody:
         return self._length
 
     def __iter__(self) -> Iterator[Buffer]:
-        return _joined(write(self._parts, boundary=self._boundary))
+        room = bytearray(PIECE_BYTES)
+        for piece in self.packed(room):
+            yield bytes(piece) if piece.obj is room else piece
+
+    def packed(self, room: bytearray) -> Iterator[memoryview]:
+        """The same bytes in pieces that lie in ``room``: each is gone when the next is asked for.
+
+        For who sends each at once: files are read into place, and small ones travel together.
+
+        Raises:
+            BrokenPart: as `write` has it.
+        """
+        packing = _Packing(room)
+        before = b""
+        for number, part in enumerate(self._parts):
+            yield from packing.add(before + _header(part, self._boundary))
+            before = b"\r\n"
+            if part.open is not None:
+                yield from packing.read(part, number, part.open)
+                continue
+            for piece in _content(part, number):
+                yield from packing.add(piece)
+        yield from packing.add(before + _closing(self._boundary))
+        yield from packing.rest()
 
 
 class SingleBody:

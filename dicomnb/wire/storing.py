@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from dicomnb.wire.store_answer import Sent
+
 __all__ = [
     "BytesUpload",
     "FileUpload",
@@ -19,6 +21,7 @@ __all__ = [
     "OutcomeName",
     "StoreForm",
     "Upload",
+    "state_of",
 ]
 
 OutcomeName = Literal["stored", "warned", "already there", "conflict", "failed"]
@@ -72,11 +75,19 @@ class FileUpload:
 
     Args:
         path: the file.
+        identity: its UIDs, where they are known.
+        state: of the file when they were read (`state_of`); if it is no longer that, they are not
+            known. None looks at the file when that is first asked for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, identity: Sent | None = None, state: tuple[int, int] | None = None
+    ) -> None:
         self.path = path
-        self._first_seen: tuple[int, int] | None = None
+        self.identity = identity
+        self._first_seen = state
+        if state is not None and state_of(path.stat()) != state:
+            self.identity = self._first_seen = None
 
     @property
     def name(self) -> str:
@@ -91,7 +102,7 @@ class FileUpload:
     @property
     def _seen(self) -> tuple[int, int]:
         if self._first_seen is None:
-            self._first_seen = _state(self.path.stat())
+            self._first_seen = state_of(self.path.stat())
         return self._first_seen
 
     def open(self) -> BinaryIO:
@@ -102,7 +113,7 @@ class FileUpload:
         """
         seen = self._seen
         file = self.path.open("rb")
-        if _state(os.fstat(file.fileno())) != seen:
+        if state_of(os.fstat(file.fileno())) != seen:
             file.close()
             raise OSError(None, "it was changed while it was being stored")
         return file
@@ -111,7 +122,7 @@ class FileUpload:
         return f"FileUpload({str(self.path)!r})"
 
 
-def _state(status: os.stat_result) -> tuple[int, int]:
+def state_of(status: os.stat_result) -> tuple[int, int]:
     """Size and time of the last change."""
     return status.st_size, status.st_mtime_ns
 

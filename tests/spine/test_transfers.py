@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import UID
+from pydicom.uid import UID, generate_uid
 
 import dicomnb as dn
 from dicomnb.archive import Archive
@@ -23,8 +23,10 @@ from dicomnb.query import Query
 from dicomnb.source import Abilities, Page, Rendering
 from dicomnb.transfer.deletion import delete
 from dicomnb.transfer.identity import named
-from dicomnb.transfer.items import items_of
+from dicomnb.transfer.items import FileItem, items_of
+from dicomnb.wire.identity import identity_of
 from dicomnb.wire.parts import BytesPart, Part
+from dicomnb.wire.storing import FileUpload
 from tests.conftest import real_file
 
 CT = Path(real_file("CT_small.dcm"))
@@ -242,19 +244,24 @@ def test_links_to_files_are_those_files(tree: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_a_listed_file_weighs_what_it_did_and_is_sent_as_it_is(tmp_path: Path) -> None:
+def test_a_file_is_known_by_one_look_until_it_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "one.dcm"
     path.write_bytes(CT.read_bytes())
-    (listed,) = items_of(tmp_path)
-    (named,) = items_of(path)
-    size = path.stat().st_size
-    assert (listed.weight, named.weight) == (size, size)
-    path.write_bytes(CT.read_bytes() + bytes(2))
-    assert listed.upload().length == named.upload().length == size + 2
-    path.unlink()
-    assert (listed.weight, named.weight) == (size, 0)
+    (item,) = items_of(path)
+    size, uid = path.stat().st_size, item.identity.instance
+    assert uid == dcmread(CT).SOPInstanceUID
+    assert (item.weight, item.upload().length) == (size, size)
+    path.unlink()  # what is looked at now is what the first look told
+    assert identity_of(FileUpload(path, identity=item.identity)) == item.identity
     with pytest.raises(FileNotFoundError):
-        listed.upload()
+        item.upload()
+    other = dcmread(CT)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    other.save_as(path)
+    os.utime(path, ns=(0, 0))
+    assert identity_of(item.upload()).instance == other.SOPInstanceUID
+    assert (item.weight, FileItem(path).weight) == (size, path.stat().st_size)
+    assert FileItem(tmp_path / "none").weight == 0
 
 
 def test_links_to_folders_are_followed_and_parts_passed_by(tree: Path, tmp_path: Path) -> None:

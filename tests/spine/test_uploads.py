@@ -19,7 +19,7 @@ from dicomnb.pool import Cancel
 from dicomnb.transfer.events import Progress
 from dicomnb.transfer.items import items_of
 from dicomnb.transfer.upload import upload
-from dicomnb.wire.storing import Outcome
+from dicomnb.wire.storing import FileUpload, Outcome
 from tests.conftest import real_file
 
 CT = Path(real_file("CT_small.dcm"))
@@ -235,8 +235,9 @@ def test_files_that_vanish_or_change_cost_their_own_row(tmp_path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()), "changed"),
     ],
 )
+@pytest.mark.parametrize("is_known", [True, False])
 def test_a_file_that_changes_between_two_looks(
-    tmp_path: Path, harm: Callable[[Path], Any], words: str
+    tmp_path: Path, harm: Callable[[Path], Any], words: str, is_known: bool
 ) -> None:
     """The request is broken off; the others are stored without it, in another."""
     folder = tmp_path / "in"
@@ -245,13 +246,17 @@ def test_a_file_that_changes_between_two_looks(
     target = dn.connect(_new(tmp_path), options=dn.Options(writable=True))
     with dn.serve(target.source, writable=True) as url:
         source = dn.connect(url).source
-        uploads = [item.upload() for item in items_of(files)]
+        # The first look took the UIDs: that of a listing, or that of the store itself.
+        uploads = [
+            item.upload() if is_known else FileUpload(path)
+            for item, path in zip(items_of(files), files, strict=True)
+        ]
         original = uploads[1].open
         opened = []
 
         def late() -> Any:
             opened.append(1)
-            if len(opened) == 2:  # the first look took the UIDs
+            if len(opened) == (1 if is_known else 2):
                 harm(files[1])
             return original()
 

@@ -323,11 +323,58 @@ def test_small_pieces_are_sent_together(tmp_path, sizes):
     pieces = list(body)
     boundary = dict(media.parse(body.content_type).parameters)["boundary"]
     assert b"".join(pieces) == b"".join(multipart.write(parts, boundary=boundary))
-    lengths = [len(memoryview(piece)) for piece in pieces]
-    assert sum(lengths) == len(body)
-    assert max(lengths) <= 1 << 20
-    large = sum(size >= 64 << 10 for size in sizes)
-    assert len(pieces) <= 2 * large + 1 + len(body) // (256 << 10)
+    for room in (400, 100_000, 1 << 20):
+        packed = [bytes(piece) for piece in body.packed(bytearray(room))]
+        assert b"".join(packed) == b"".join(pieces)
+        assert max(map(len, packed)) <= room
+    assert len(packed) == len(pieces) <= 1 + len(body) // (room - 1_000)  # nearly full
+
+
+def test_what_is_in_memory_is_sent_from_there(tmp_path):
+    """Unless it is small: then it travels with what is beside it."""
+    data = bytes(3 << 20)
+    large, small = outgoing_bytes(data, "a/b"), outgoing_bytes(data[:50], "a/b")
+    body = SizedBody([small, large, small])
+    for pieces in (body, body.packed(bytearray(1 << 20))):
+        kept = [piece for piece in pieces if len(piece) == len(data)]
+        assert [memoryview(piece).obj for piece in kept] == [data]
+    assert [len(piece) for piece in body.packed(bytearray(4 << 20))] == [len(body)]
+
+
+class Faulty(io.BytesIO):
+    """A file that brings some of its bytes, and then an error of the disk."""
+
+    def readinto(self, room):
+        if self.tell() > 2_000:
+            raise OSError(5, "Input/output error")
+        return super().readinto(memoryview(room)[:700])
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (lambda: io.BytesIO(bytes(4_999)), "5000 bytes brought 4999"),
+        (lambda: io.BytesIO(bytes(5_001)), "brought more"),
+        (lambda: io.BytesIO(bytes(50_000)), "brought more"),
+        (lambda: Faulty(bytes(5_000)), "cannot be read: Input/output error"),
+    ],
+)
+@pytest.mark.parametrize("room", [1_000, 1 << 20])
+def test_a_file_that_does_not_keep_its_length(file, words, room):
+    opened = []
+
+    def begin():
+        opened.append(file())
+        return opened[-1]
+
+    fine = outgoing_bytes(b"x", "a/b")
+    body = SizedBody([fine, Outgoing("a/b", list, 5_000, open=begin), fine])
+    sent: list[int] = []
+    with pytest.raises(BrokenPart, match=words) as caught:
+        sent.extend(map(len, body.packed(bytearray(room))))
+    assert caught.value.number == 1
+    assert sum(sent) < len(body)
+    assert opened[0].closed
 
 
 def test_a_file_that_changes_while_it_is_sent(tmp_path):
