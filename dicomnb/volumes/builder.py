@@ -201,6 +201,7 @@ class VolumeBuilder:
             self._filling[size] += 1
             target = stack.slice(one.place, one.stored)
         try:
+            stack.touch(one.place)
             yield target
         except BaseException:
             with self._changed:

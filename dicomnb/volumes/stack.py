@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["Stack", "rescaled"]
 
 _UNKNOWN = 32  # slices, where nobody says how many will come
+_TOUCH_BYTES = 4096
+"""The smallest page of any usual system."""
+_TOUCHES = 512
+"""Of fewer values numpy sets all without letting other threads run."""
 
 
 class Stack:
@@ -85,6 +89,16 @@ class Stack:
     def free(self, place: int) -> None:
         """Give a place back that was not filled; `keep` drops those that nobody took since."""
         self._free.append(place)
+
+    def touch(self, place: int) -> None:
+        """Have the system clear the fresh pages of a place that is about to be filled.
+
+        It does so when they are first written to, and may take as long for that as the line for
+        what is written. numpy lets other threads run meanwhile; who fills the place would not.
+        """
+        start = place * self._bytes
+        step = max(1, min(_TOUCH_BYTES, self._bytes // _TOUCHES))
+        self._memory[start : start + self._bytes : step] = 0
 
     def slice(self, place: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
         """(rows, columns) view of a place, as values of ``kind``, one by one contiguous."""
