@@ -31,8 +31,8 @@ ROWS_A_PAGE = 5000
 """How many rows are asked for at once of a server that gives more: several pages are in
 flight, and each is held whole."""
 PAGES_IN_FLIGHT = 8
-"""How many pages are asked for at once; at first no more than four times as many as came, so that
-few are asked for in vain beyond the end of a short answer."""
+"""How many pages are asked for at once, once one came that is as large as the server makes them:
+so many less one, at most, are asked for in vain beyond the end."""
 ROWS_IN_FLIGHT = 4 * ROWS_A_PAGE
 """How many rows are asked for before those that came are taken in: they are held in memory, and
 some servers make large pages one after the other anyway."""
@@ -131,7 +131,6 @@ class Run:
         self._came = _Seen(search.seen.window) if of_piece else search.seen
         self._goes_on = True
         self._ahead = 1
-        self._full = 0
         self._last = 0
         self._is_probed = False
         self._is_looked_for = False
@@ -235,9 +234,8 @@ class Run:
         else:
             is_large = size is not None or count >= MANY_ROWS
             is_full = is_large and new == count == (size or self._last or _rounded(count))
-            self._full = self._full + 1 if is_full else 0
             most = min(search.link.in_flight, max(1, ROWS_IN_FLIGHT // count))
-            self._ahead = min(4 * self._full, most) if is_full else 1
+            self._ahead = most if is_full else 1
             self._look_at_cap(is_short=is_short)
         self._last = count
         return Page(array, kept, notes=notes, warnings=warnings, decoded=rows.decoded)

@@ -61,7 +61,7 @@ def test_pages_are_under_way_together(most):
 
 
 def test_pages_are_under_way_together_after_a_first_one_of_a_round_length():
-    server = Paged(4000, 100, together=4, from_=100)
+    server = Paged(4000, 100, together=paging.PAGES_IN_FLIGHT, from_=100)
     assert searched(server) == [f"1.{number}" for number in range(4000)]
 
 
@@ -76,7 +76,7 @@ def test_a_whole_answer_is_followed_by_one_request(count, asked):
 def test_few_are_asked_for_in_vain(pages):
     server = Paged(100 * pages, 100)
     assert len(searched(server)) == 100 * pages
-    assert len(server.asked) <= pages + min(4 * pages, paging.PAGES_IN_FLIGHT)
+    assert len(server.asked) <= pages + paging.PAGES_IN_FLIGHT
 
 
 def test_large_pages_are_fewer_at_once():
