@@ -195,7 +195,7 @@ class Prepared:
 def _swallow(body: Any) -> None:
     """Read all of a request's body, into one room and straight from its connection.
 
-    cheroot's reader, written in Python, would copy each piece three times, which on two cores
+    cheroot's reader, written in Python, copies each piece more than once, which on two cores
     is time of who sends.
     """
     room = memoryview(bytearray(SWALLOWED))
