@@ -7,6 +7,7 @@ what is left after the filters that the source could not apply.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,9 +18,10 @@ from dicomnb.errors import BadQuery, ProtocolError, warn
 from dicomnb.pool import closed_after, streams
 from dicomnb.query import Filter, Query, parameters, plan, select
 from dicomnb.refs import LEVELS, PLURAL, UID_KEYWORDS, Level, Ref
+from dicomnb.tables.uids import uids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dicomnb.pool import Cancel
     from dicomnb.source import Abilities, Page, Source
@@ -228,8 +230,9 @@ def _tidied(
     count = 0
     with closed_after(source.search(step.query, cancel=cancel)) as received:
         for page in received:
-            if page.count and step.query.within is not None:
-                page = replace(page, rows=_with_parents(page.rows, step.query.within))
+            within = step.query.within
+            if page.count and within is not None and not _tells_parents(page, within):
+                page = replace(page, rows=_with_parents(page.rows, within))
             if among is not None or step.check:
                 lacking.look(page)
             if among is not None and page.count:
@@ -254,11 +257,23 @@ def _within(page: Page, among: frozenset[tuple[str, ...]]) -> Page:
     A row that does not tell its parents lies in none: it could not be joined with them.
     """
     depth = len(_levels_of(among))
-    keys = _keys(page.rows)
-    kept = [raw for key, raw in keys if (_uid(key.study), _uid(key.series))[:depth] in among]
-    if len(kept) == len(keys):
-        return page
-    return replace(page, rows=_joined(kept), count=len(kept))
+    lies_in = [uids[:depth] in among for uids in _uids_of(page)]
+    return page if all(lies_in) else _only(page, lies_in)
+
+
+def _uids_of(page: Page) -> list[tuple[str | None, ...]]:
+    """The UIDs of each row, of study, series and instance."""
+    try:
+        told = uids_of(page.rows, page.decoded)[1]
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"The rows of the search are no DICOM JSON: {error}") from error
+    return list(zip(*(told[level] for level in LEVELS), strict=True))
+
+
+def _only(page: Page, kept: Iterable[bool]) -> Page:
+    """The page with some of its rows."""
+    rows = list(compress(map(bytes, _RAWS.decode(page.rows)), kept))
+    return replace(page, rows=_joined(rows), count=len(rows))
 
 
 def _keys(rows: bytes) -> list[tuple[_Keys, bytes]]:
@@ -271,6 +286,16 @@ def _keys(rows: bytes) -> list[tuple[_Keys, bytes]]:
 
 def _joined(rows: Sequence[bytes]) -> bytes:
     return b"[" + b",".join(rows) + b"]"
+
+
+def _tells_parents(page: Page, within: Ref) -> bool:
+    """Whether each row was seen to name what it was asked under. Such a page is left as it is, so
+    that what was decoded of it can be used."""
+    if page.decoded is None or page.decoded.of(page.rows) is None:
+        return False
+    levels = LEVELS[: 1 if within.series is None else 2]
+    told = uids_of(page.rows, page.decoded)[1]
+    return all(None not in told[level] for level in levels)
 
 
 def _with_parents(rows: bytes, within: Ref) -> bytes:
@@ -293,15 +318,14 @@ def _once(page: Page, level: Level, seen: set[int]) -> Page:
 
     A UID alone does not tell rows apart: real archives hold a series under two studies.
     """
+    depth = LEVELS.index(level) + 1
     kept = []
-    for key, raw in _keys(page.rows):
-        uids = (_uid(key.study), _uid(key.series), _uid(key.instance))
-        has_its_own = uids[LEVELS.index(level)] is not None
-        if not has_its_own or hash(uids) not in seen:
-            kept.append(raw)
+    for uids in _uids_of(page):
+        has_its_own, identity = uids[depth - 1] is not None, hash(uids[:depth])
+        kept.append(not has_its_own or identity not in seen)
         if has_its_own:
-            seen.add(hash(uids))
-    return replace(page, rows=_joined(kept), count=len(kept))
+            seen.add(identity)
+    return page if all(kept) else _only(page, kept)
 
 
 def _uid(element: Any) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydicom.dataset import Dataset
 
 from dicomnb.images.pixels import UNREADABLE
 
-__all__ = ["Attributes", "SliceHeader", "number", "numbers", "shallow", "text"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Attributes", "SliceHeader", "number", "numbers", "shallow", "text", "written"]
 
 #: What may tell several images at one position apart: time, echo, phase, weighting.
 MARKS = (
@@ -129,11 +132,15 @@ class SliceHeader:
 
 def numbers(dataset: Attributes, keyword: str, count: int) -> tuple[float, ...] | None:
     """An attribute as ``count`` finite numbers, or None when it is not that."""
+    plain = written(dataset, keyword)
     try:
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            return None
-        items = [value] if isinstance(value, str | float | int) else list(value)
+        if plain is not None:
+            items: list[Any] = plain.split("\\")
+        else:
+            value = dataset.get(keyword)
+            if value is None or value == "":
+                return None
+            items = [value] if isinstance(value, str | float | int) else list(value)
         found = tuple(float(item) for item in items)
     except UNREADABLE:
         return None
@@ -148,6 +155,9 @@ def number(dataset: Attributes, keyword: str) -> float | None:
 
 def text(dataset: Attributes, keyword: str) -> str:
     """An attribute as text, several values joined by backslash; ``""`` where there is none."""
+    plain = written(dataset, keyword)
+    if plain is not None and "\\" not in plain:
+        return plain.strip()
     try:
         value = dataset.get(keyword)
     except UNREADABLE:
@@ -160,6 +170,12 @@ def text(dataset: Attributes, keyword: str) -> str:
         return "\\".join(str(item) for item in value)
     except TypeError:
         return str(value).strip()
+
+
+def written(dataset: Attributes, keyword: str) -> str | None:
+    """A number or UID as it is written, of what can tell that without parsing; else None."""
+    tell: Callable[[str], str | None] | None = getattr(dataset, "written", None)
+    return None if tell is None else tell(keyword)
 
 
 def shallow(dataset: Dataset) -> Dataset:

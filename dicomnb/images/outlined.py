@@ -8,6 +8,7 @@ as to fetch the pixels.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -27,6 +28,13 @@ _BY_BYTES_ALONE = frozenset(
     {"AS", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "SL", "SS", "TM", "UI", "UL", "US"}
 )
 """VRs whose values their own bytes decide: no character set, and no other element."""
+_DECIMAL, _INTEGER = rb" *[+-]?[0-9]{1,9}(?:\.[0-9]{1,6})? *", rb" *[+-]?[0-9]{1,9} *"
+_WRITTEN = {
+    "DS": re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")*"),
+    "IS": re.compile(_INTEGER + rb"(?:\\" + _INTEGER + rb")*"),
+    "UI": re.compile(rb"[0-9][0-9.]{,62}[0-9]"),
+}
+"""Numbers and UIDs as nearly all are: pydicom takes long to say the same of them."""
 _BY_CHARACTER_SET = frozenset({"LO", "LT", "SH", "ST"})
 _CHARACTER_SET = 0x00080005
 _MOST_KEPT = 50_000
@@ -99,6 +107,22 @@ class OutlinedHeader:
             key = (tag, told, raw, self._charset)
             return self._recall.value(key, lambda: self._parsed().get(keyword))
         return self._parsed().get(keyword, default)
+
+    def written(self, keyword: str) -> str | None:
+        """A number or UID as its bytes have it, several numbers with backslashes in between.
+
+        None where there is none, or none so plain that it says what pydicom makes of it.
+        """
+        tag = tag_for_keyword(keyword)
+        place = self._elements.get(tag)  # type: ignore[arg-type]  # a name that is no keyword: None
+        if tag is None or place is None:
+            return None
+        told, begin, end = place
+        plain = _WRITTEN.get(told or dictionary_VR(tag))
+        if plain is None:
+            return None
+        raw = self._data[begin:end].rstrip(b"\0")
+        return raw.decode("ascii") if plain.fullmatch(raw) else None
 
     def _converted(self, tag: int, vr: str | None, raw: bytes) -> Any:
         element = RawDataElement(

@@ -82,20 +82,9 @@ def overlay(
     images = pictures_of(what, window=window)
     place = images.place(frame=frame, index=index)
     picture = images.draw(place)
-    named = layer if isinstance(layer, Mapping) else {"": layer}
-    discrete = style != "heat"
-    cuts = {
-        str(name): rings_on(one, what, place)
-        if is_contours(one)
-        else _cut(one, what, images, place, discrete=discrete)
-        for name, one in named.items()
-    }
-    for name, cut in cuts.items():
-        if not isinstance(cut, list) and cut.shape != picture.shape[:2]:
-            raise ValueError(
-                f"The layer {name!r} is {cut.shape} where the image is {picture.shape[:2]}."
-            )
-    heat = not discrete or (style is None and not isinstance(layer, Mapping) and _is_real(cuts))
+    shape = picture.shape[:2]
+    cuts = _cuts(layer, what, images, place, shape=shape, discrete=style != "heat")
+    heat = style == "heat" or (style is None and not isinstance(layer, Mapping) and _is_real(cuts))
     regions = {} if heat else _regions(layer, cuts)
     if ax is None:
         beside = max(BAR, 0.35 + 0.075 * len(_label(layer))) if heat else room_for_legend(regions)
@@ -106,6 +95,33 @@ def overlay(
     else:
         draw_regions(ax, regions, aspect=images.aspect, style=style or "fill", alpha=alpha)
     return ax
+
+
+def _cuts(
+    layer: Any,
+    what: Any,
+    images: Pictures,
+    place: int,
+    *,
+    shape: tuple[int, ...],
+    discrete: bool,
+) -> dict[str, Region]:
+    """What of each layer lies over one picture, by name; a layer by itself has the name ``""``.
+
+    Raises:
+        ValueError: one is not of the picture's shape, (rows, columns).
+    """
+    named = layer if isinstance(layer, Mapping) else {"": layer}
+    cuts = {
+        str(name): rings_on(one, what, place)
+        if is_contours(one)
+        else _cut(one, what, images, place, discrete=discrete)
+        for name, one in named.items()
+    }
+    for name, cut in cuts.items():
+        if not isinstance(cut, list) and cut.shape != shape:
+            raise ValueError(f"The layer {name!r} is {cut.shape} where the image is {shape}.")
+    return cuts
 
 
 def _cut(layer: Any, what: Any, images: Pictures, place: int, *, discrete: bool) -> Array:

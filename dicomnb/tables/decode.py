@@ -36,7 +36,7 @@ __all__ = [
 
 _BEGINNING = 200
 _LOWER_CASE_TAG = re.compile(rb'"(?=[0-9A-F]{0,7}[a-f])[0-9A-Fa-f]{8}"\s*:')
-_FIRST_BYTES = 65536
+_FIRST_BYTES = 16384
 # A NUL, or a character that could not be decoded: the cells' own reader notes them.
 _SUSPECT = re.compile(rb"\\u(?:0000|[fF]{3}[dD])")
 _NULL = b"null"

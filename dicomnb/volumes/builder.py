@@ -179,7 +179,7 @@ class VolumeBuilder:
         self._large = None
         stack.keep([one.place for one in chosen])
         kind = type_of(chosen)
-        array = stack.convert([one.stored for one in chosen], [one.by for one in chosen], kind)
+        array = stack.convert([one.stored for one in chosen], [one.left for one in chosen], kind)
         if arrangement.axis is not None:
             array = array.reshape(len(arrangement.axis), -1, *array.shape[1:])
         return assembled(array, chosen, arrangement, notes=self._notes)

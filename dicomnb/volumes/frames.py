@@ -13,7 +13,7 @@ import numpy as np
 from pydicom.datadict import tag_for_keyword
 
 from dicomnb.errors import DecodeError
-from dicomnb.images.headers import number, numbers, text
+from dicomnb.images.headers import number, numbers, text, written
 from dicomnb.images.pixels import UNREADABLE, name_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ class FrameView:
                 if tag in group:
                     return group[tag].get(name, default)
         return self._dataset.get(keyword, default)
+
+    def written(self, keyword: str) -> str | None:
+        """A number or UID of the image itself as it is written, see `OutlinedHeader.written`."""
+        if self._groups or keyword in self._given:
+            return None
+        return written(self._dataset, keyword)
 
     def __contains__(self, keyword: str) -> bool:
         if keyword in self._given or keyword in self._dataset:

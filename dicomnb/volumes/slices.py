@@ -13,7 +13,7 @@ from dicomnb.images.display import modality
 from dicomnb.images.headers import SliceHeader, number, text
 from dicomnb.images.native import clean_unused_bits
 from dicomnb.images.pixels import name_of
-from dicomnb.images.rescale import Rescale
+from dicomnb.images.rescale import Rescale, rescale_whole
 from dicomnb.images.windows import windows_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Slice:
     Attributes:
         header: its place.
         stored: the type of its values in the stack.
-        by: slope and intercept still to be applied to them.
+        by: its slope and intercept.
+        left: what of them is still to be applied to the values in the stack.
         units: of its modality values.
         windows: that the instance names.
         facts: a few attributes of the series, as text.
@@ -60,6 +61,7 @@ class Slice:
     header: SliceHeader
     stored: np.dtype[Any]
     by: Rescale
+    left: Rescale
     units: str
     windows: tuple[Window, ...]
     facts: dict[str, str]
@@ -88,6 +90,7 @@ class Slice:
             header=SliceHeader.of(dataset, size=size),
             stored=stored,
             by=by,
+            left=by,
             units=units_of(dataset, Rescale.of(dataset)),
             windows=windows_of(dataset),
             facts={keyword: text(dataset, keyword) for keyword in keywords},
@@ -98,17 +101,24 @@ class Slice:
         """Read uncompressed pixels straight into ``target``, their place in the stack."""
         instance.pixels_into(target)
         clean_unused_bits(target, instance.pixels)
-        self.note(target)
+        self._finish(target)
 
     def fill(self, target: np.ndarray[Any, Any], values: Values) -> None:
         """Put decoded values into ``target``."""
         target[...] = values()
-        self.note(target)
+        self._finish(target)
 
-    def note(self, values: np.ndarray[Any, Any]) -> None:
-        """Remember lowest and highest stored value, on which the type of the volume depends."""
-        if self.stored.kind in "iu":
-            self.low, self.high = int(values.min()), int(values.max())
+    def _finish(self, values: np.ndarray[Any, Any]) -> None:
+        """Remember lowest and highest stored value, on which the type of the volume depends, and
+        rescale where the results fit: the slice is in the processor's cache now, not later."""
+        if self.stored.kind not in "iu":
+            return
+        self.low, self.high = int(values.min()), int(values.max())
+        if self.by.is_whole and not self.by.is_identity:
+            bounds, ends = np.iinfo(self.stored), self.by.range_of(self.low, self.high)
+            if bounds.min <= min(ends) and max(ends) <= bounds.max:
+                rescale_whole(values, self.by)
+                self.left = Rescale()
 
 
 def values_of(instance: PartialInstance) -> list[Values]:

@@ -63,6 +63,6 @@ def _read_only(archive: Archive, what: str) -> str:
     if "read-only" in family:
         return (
             f"The server {address} is read-only. dn.serve(folder, writable=True) makes one that "
-            "is not."
+            'is not, and dn.demo(flavour="google") is a demo that may be changed.'
         )
     return ""

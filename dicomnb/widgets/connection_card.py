@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.attributes import keyword_of
-from dicomnb.errors import ConnectionFailed, DicomWebError, NoDicom, NotFound
+from dicomnb.errors import AuthError, ConnectionFailed, DicomWebError, NoDicom, NotFound
 from dicomnb.refs import LEVELS, PLURAL
 from dicomnb.widgets.faults import in_words
 
@@ -132,6 +132,8 @@ def advised(error: BaseException, asked: str) -> str:
     advice = ""
     if status == 401 and asked == "server":
         advice = "Choose how to sign in, or type the password or token anew."
+    elif isinstance(error, AuthError) and status is None and asked == "projects":
+        advice = "In this form: a key file or an access token, chosen under “Sign in with”."
     elif status == 401:
         advice = "Sign in again. A token from gcloud is good for an hour."
     elif status == 403 and asked in ROLES:

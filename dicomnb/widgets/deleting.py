@@ -13,6 +13,7 @@ from dicomnb.errors import RefError
 from dicomnb.transfer.deletion import DELETION_COLUMNS
 from dicomnb.transfer.events import Progress
 from dicomnb.widgets.changeable import where_deleted_goes, why_no_delete
+from dicomnb.widgets.columns import person
 from dicomnb.widgets.deletion_plan import Plan, Thing, carried_out, planned
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.paging import page_of
@@ -240,7 +241,7 @@ class DeletePanel(Panel):
     def _row(self, one: Thing) -> dict[str, Any]:
         result = self._results.get(one.ref, {})
         return {
-            "patient": one.patient,
+            "patient": person(one.patient),
             "id": one.patient_id,
             "date": one.date,
             "description": one.description,

@@ -13,7 +13,6 @@ from dicomnb.errors import BadQuery
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets.connecting import ConnectPanel
 from dicomnb.widgets.deleting import DeletePanel
-from dicomnb.widgets.naming import place_of
 from dicomnb.widgets.panel import Held, Panel
 from dicomnb.widgets.retrieving import RetrievePanel
 from dicomnb.widgets.searching import SearchPanel
@@ -76,9 +75,11 @@ class Explorer(VBox):  # type: ignore[misc]
         self.connect = ConnectPanel(archive=archive, brief=True)
         self.search = _Search(archive, keep=keep, opened=self._open)
         self.viewer = _Viewer(height=height, keep=keep)
-        self.retrieve = _Retrieve(archive, owner=self)
+        self.retrieve = RetrievePanel(archive)
         self.upload = UploadPanel(archive)
         self.delete = DeletePanel(archive)
+        for name in ("search", "viewer", "retrieve", "upload", "delete"):
+            getattr(self, name)._part_of = (weakref.ref(self), name)
         self._tabs = Tabs()
         shown = (self.viewer, self.retrieve, self.upload, self.delete)
         self._panels = (self.connect, self.search, self._tabs, *shown)
@@ -255,18 +256,6 @@ class _Search(SearchPanel):
         if step.found is not None and any(one is step for one in self._stale):
             self._stale = [one for one in self._stale if one is not step]
             self.more(step.found.search.limit)
-
-
-class _Retrieve(RetrievePanel):
-    """A part of an explorer, by which the user has it."""
-
-    def __init__(self, archive: Archive | None, *, owner: Explorer) -> None:
-        self._owner = weakref.ref(owner)
-        super().__init__(archive)
-
-    def _called(self) -> str | None:
-        place = place_of(self._owner())
-        return None if place is None else f"{place}.retrieve"
 
 
 class _Viewer(Viewer):

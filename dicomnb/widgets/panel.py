@@ -16,6 +16,7 @@ from dicomnb.widgets.javascript import style
 from dicomnb.widgets.naming import place_of
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Sequence
     from typing import Self
 
@@ -76,6 +77,8 @@ class Panel(anywidget.AnyWidget):
     busy = traitlets.Unicode("")
     said = traitlets.Tuple(traitlets.Unicode(), traitlets.Unicode(), default_value=("info", ""))
 
+    _part_of: tuple[weakref.ref[Any], str] | None = None
+    """What the user has, where this is a part of it; and the attribute that this is."""
     _is_made = False
     """Whether it was made to its end: one that was refused is closed as well."""
 
@@ -241,7 +244,11 @@ class Panel(anywidget.AnyWidget):
 
     def _called(self) -> str | None:
         """Python by which the user has this panel, where there is any."""
-        return place_of(self)
+        if self._part_of is None:
+            return place_of(self)
+        owner, name = self._part_of
+        place = place_of(owner())
+        return None if place is None else f"{place}.{name}"
 
     # -- where there is no browser, or no kernel -------------------------------------------------
 

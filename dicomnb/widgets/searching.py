@@ -239,7 +239,8 @@ class SearchPanel(Stepping):
 
         def done(table: pd.DataFrame) -> None:
             step.found = Found(search, table, step.within)
-            step.notes = notes_of(table, self._heard)
+            called = f"{self._called() or 'panel'}.results"
+            step.notes = notes_of(table, self._heard, called=called)
             self._heard = ()
             if step is self._step and archive is self.archive:
                 self._show(keep=keep)

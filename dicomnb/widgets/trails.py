@@ -201,8 +201,13 @@ def columns_of(table: pd.DataFrame, level: Level, *, is_within: bool) -> dict[st
     return {name: first.get(name, _PATIENT.get(name)) for name in (*order, *middle, *tail)}
 
 
-def notes_of(table: pd.DataFrame, warnings: tuple[str, ...]) -> tuple[str, ...]:
-    """What a person should know of the rows: what was warned of, and what the source said."""
+def notes_of(table: pd.DataFrame, warnings: tuple[str, ...], *, called: str) -> tuple[str, ...]:
+    """What a person should know of the rows: what was warned of, and what the source said.
+
+    Args:
+        called: Python that is the table, for what warnings call ``df``.
+    """
+    warnings = tuple(one.replace("df.dicom.", f"{called}.dicom.") for one in warnings)
     said = str(table.attrs.get("notes") or "")
     if not said or any(said in one for one in warnings):
         return warnings

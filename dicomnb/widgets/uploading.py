@@ -9,6 +9,7 @@ from dicomnb.errors import Cancelled, DicomnbError
 from dicomnb.refs import Ref
 from dicomnb.widgets.arriving import Arriving
 from dicomnb.widgets.changeable import why_no_store
+from dicomnb.widgets.columns import person
 from dicomnb.widgets.faults import in_words
 from dicomnb.widgets.finding import found_at
 from dicomnb.widgets.javascript import module, style
@@ -17,6 +18,7 @@ from dicomnb.widgets.paging import page_of
 from dicomnb.widgets.panel import Held
 from dicomnb.widgets.quantities import counted
 from dicomnb.widgets.sending import Sent, outcomes, send
+from dicomnb.widgets.wanted import day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -279,7 +281,7 @@ class UploadPanel(Arriving):
             for one in self._files:
                 if one.study is not None:
                     checked = one.found
-                    words = (checked.patient, checked.patient_id, checked.study_date)
+                    words = (person(checked.patient), checked.patient_id, day(checked.study_date))
                     label = " · ".join(filter(None, (*words, checked.description)))
                     found.setdefault(one.study, label or one.study)
                 if len(found) == _MOST_STUDIES:
@@ -383,7 +385,7 @@ def _told(one: Listed) -> dict[str, Any]:
     return {
         "name": one.name,
         "size": one.size,
-        "patient": one.found.patient,
+        "patient": person(one.found.patient),
         "id": one.found.patient_id,
         "modality": one.found.modality,
         "state": state,

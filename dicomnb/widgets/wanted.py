@@ -12,12 +12,13 @@ from pydicom.dataset import Dataset
 
 from dicomnb.refs import PLURAL, Ref, refs_of
 from dicomnb.transfer.planning import related_instances
+from dicomnb.widgets.columns import person
 from dicomnb.widgets.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Wanted", "python_of", "quoted", "wanted_of"]
+__all__ = ["Wanted", "day", "python_of", "quoted", "wanted_of"]
 
 MOST_LINES = 4
 MOST_REFS = 50
@@ -128,9 +129,9 @@ def _rows(what: Any) -> Iterator[Mapping[Any, Any]]:
 
 def _line(row: Mapping[Any, Any]) -> str:
     """Whose and what a row is."""
-    name, number = _text(row.get("PatientName")), _text(row.get("PatientID"))
+    name, number = person(_text(row.get("PatientName"))), _text(row.get("PatientID"))
     patient = f"{name} ({number})" if name and number else name or number
-    parts = [patient, _date(row.get("StudyDate")), ", ".join(_values(row, _MODALITIES))]
+    parts = [patient, day(row.get("StudyDate")), ", ".join(_values(row, _MODALITIES))]
     parts += [next(iter(_values(row, _DESCRIPTIONS)), "")]
     return " · ".join(part for part in parts if part)
 
@@ -146,7 +147,8 @@ def _values(row: Mapping[Any, Any], names: Sequence[str]) -> list[str]:
     return []
 
 
-def _date(value: Any) -> str:
+def day(value: Any) -> str:
+    """A date as ISO 8601 has it, also of one as DICOM writes it; what is none stays as it is."""
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat()
     text = _text(value)

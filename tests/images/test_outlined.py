@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from dicomnb.errors import DecodeError, NoDicom
+from dicomnb.images.headers import numbers, text
 from dicomnb.images.outlined import OutlinedHeader, Recall
 from dicomnb.images.part10 import read_instance
 from dicomnb.wire.outline import More, Outline, Unusual, meta_outline, outline
@@ -43,6 +44,37 @@ def test_every_attribute_of_real_files(name):
     for keyword in ABSENT:
         assert (keyword in header) == (keyword in expected)
         assert header.get(keyword, 7) == expected.get(keyword, 7)
+    for keyword in (*filter(None, keywords), *ABSENT):
+        assert text(header, keyword) == text(expected, keyword)
+        for count in (1, 2, 3, 6):
+            assert numbers(header, keyword, count) == numbers(expected, keyword, count)
+
+
+NUMBERS = st.text("0123456789+-. E\\", min_size=1, max_size=20) | st.lists(
+    st.floats(-1e6, 1e6).map(lambda number: f"{number:.4g}") | st.integers(-999, 999).map(str),
+    min_size=1,
+    max_size=3,
+).map("\\".join)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(value=NUMBERS, vr=st.sampled_from(["DS", "IS", "UI"]), count=st.integers(1, 3))
+@settings(deadline=None, max_examples=500)
+def test_numbers_as_they_are_written_are_those_of_pydicom(value, vr, count):
+    raw = value.encode() + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+    keyword, tag = {
+        "DS": ("SliceLocation", b"\x20\0\x41\x10"),
+        "IS": ("InstanceNumber", b"\x20\0\x13\0"),
+        "UI": ("FrameOfReferenceUID", b"\x20\0\x52\0"),
+    }[vr]
+    element = tag + vr.encode() + struct.pack("<H", len(raw)) + raw
+    found = outline(element + b"\xe0\x7f\x10\0OW\0\0" + bytes(8), 0, is_implicit=False)
+    expected = pydicom.filereader.read_dataset(pydicom.filebase.DicomBytesIO(element), False, True)
+    header = OutlinedHeader(
+        element, found, is_implicit=False, recall=Recall(), parsed=lambda: expected
+    )
+    assert text(header, keyword) == text(expected, keyword)
+    assert numbers(header, keyword, count) == numbers(expected, keyword, count)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

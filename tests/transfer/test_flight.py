@@ -164,6 +164,15 @@ def test_no_more_are_in_flight_than_was_said(raw):
     assert 4 <= server.most <= 6
 
 
+def test_what_is_not_timed_keeps_to_the_usual_number(raw):
+    server = Remote(60, 0.1)
+    archive = server.start(raw, workers=dn.Options().workers)
+    check(archive.volume(archive.instances(REF).head(50)), 50)
+    assert None not in server.asked
+    assert 8 <= server.most <= dn.Options().usual_workers == 16
+    assert dn.Options(workers=4).usual_workers == 4
+
+
 @pytest.mark.parametrize("workers", [1, 8])
 def test_what_there_is_is_asked_beside_the_stream(raw, workers):
     """The stream begins before the search has its answer, also where one request is all."""

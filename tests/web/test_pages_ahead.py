@@ -12,6 +12,7 @@ import pytest
 import dicomnb as dn
 from dicomnb.errors import DicomnbWarning
 from dicomnb.query import PageLimit, Query, SearchAbilities
+from dicomnb.search import pages, steps
 from dicomnb.tables import TableBuilder, columns_for
 from dicomnb.web import paging, searching
 from dicomnb.web.result_rows import Received
@@ -137,3 +138,37 @@ def test_odd_rows_among_regular_ones(raw):
     assert len(table) == 3000
     assert table.StudyDate.isna().sum() == 2
     assert set(table.dicom.issues.UID) == {"1.1500", "1.2500"}
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_rows_within_a_study_are_decoded_once_where_they_name_it(raw, tells):
+    rows = [
+        {
+            "0020000E": {"vr": "UI", "Value": [f"1.5.{number}"]},
+            "00080060": {"vr": "CS", "Value": ["CT"]},
+            **({"0020000D": {"vr": "UI", "Value": ["1.5"]}} if tells else {}),
+        }
+        for number in range(250)
+    ]
+    archive = dn.connect(raw(server_of(rows)).url)
+    made = steps(Query("series"), [dn.Ref("1.5")], archive.source.abilities())
+    found = list(pages(archive.source, made, workers=2))
+    assert [page.count for page in found] == [100, 100, 50]
+    for page in found:
+        assert (page.decoded.of(page.rows) is not None) is tells
+        assert all(row["0020000D"]["Value"] == ["1.5"] for row in json.loads(page.rows))
+    assert set(archive.series(dn.Ref("1.5")).StudyInstanceUID) == {"1.5"}
+
+
+def test_rows_of_several_searches_come_once(raw):
+    """The same series is found under both studies, or by its own."""
+    rows = [
+        {"0020000D": {"vr": "UI", "Value": [study]}, "0020000E": {"vr": "UI", "Value": [series]}}
+        for study, series in [("1.1", "1.7"), ("1.2", "1.7"), ("1.1", "1.8"), ("1.1", "1.8")]
+    ]
+    archive = dn.connect(raw(server_of(rows)).url)
+    made = steps(Query("series"), [dn.Ref("1.1"), dn.Ref("1.2")], archive.source.abilities())
+    found = [
+        row for page in pages(archive.source, made, workers=2) for row in json.loads(page.rows)
+    ]
+    assert found == rows[:3]

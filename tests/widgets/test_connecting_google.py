@@ -170,6 +170,7 @@ def test_there_are_no_default_credentials(options: dn.Options) -> None:
     ask(panel, "connect", form=google())
     assert panel.said[0] == "error"
     assert "gcloud auth application-default login" in panel.said[1]
+    assert "In this form: a key file or an access token" in panel.said[1]
     assert panel._state()["google"]["signed_in"] is False
 
 

@@ -204,6 +204,14 @@ def test_a_brief_card_unfolds_and_stays_so(
     made.panel._tell_state()
     made.pump()
     expect(change).to_be_visible()
+    change.click()
+    page.get_by_role("radio", name="Folder").check()
+    page.get_by_role("combobox", name="Folder").fill(str(folder))
+    page.keyboard.press("Enter")
+    made.pump()
+    assert made.panel.said == ("done", "Connected: Folder of files")
+    expect(heading).to_be_visible()
+    expect(page.get_by_text("Connected: ")).to_be_hidden()  # once is enough
 
 
 def test_text_of_a_server_is_text(bridge: Callable[[Any], Bridge], page: Page) -> None:

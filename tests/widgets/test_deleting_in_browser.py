@@ -44,6 +44,7 @@ def test_what_goes_is_shown_and_the_words_open_the_button(
         "2020-01-02 to 2021-01-02."
     )
     expect(page.get_by_role("table", name="What would be deleted")).to_contain_text(NASTY)
+    expect(page.get_by_role("cell", name="CompressedSamples, CT1").first).to_be_visible()
     expect(page.get_by_text("nothing can be had back")).to_be_visible()
     field = page.get_by_label("Type delete 2 studies with 8 instances to confirm")
     expect(go(page)).to_have_text("Delete 2 studies")

@@ -227,7 +227,9 @@ def test_what_was_fetched_is_told_by_the_name_that_it_has(folder: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=made)
     NotebookClient(notebook, timeout=120).execute()
     (output,) = notebook.cells[2].outputs
-    assert output["text"].splitlines() == ["Out[2].retrieve None", "mine.retrieve", "panel", "''"]
+    assert output["text"].splitlines() == [
+        "Out[2].retrieve Out[2].upload", "mine.retrieve", "panel", "''",
+    ]  # fmt: skip
 
 
 def test_a_saved_notebook_holds_nothing_of_a_patient(folder: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_volume_by_keyboard(
     panel = RetrievePanel(archive, scan)
     made = shown(bridge, panel)
     group = page.get_by_role("group", name="Fetch images")
-    expect(group).to_contain_text("Keller^Franz (DNB-0018)")
+    expect(group).to_contain_text("Keller, Franz (DNB-0018)")
     expect(page.get_by_role("status").filter(has_text="24 instances")).to_be_visible()
     expect(page.get_by_role("radio", name="Volume in memory")).to_be_checked()
 

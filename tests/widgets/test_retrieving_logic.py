@@ -65,7 +65,7 @@ def test_what_is_selected_is_said_with_its_size(archive: dn.Archive, series: pd.
     panel = RetrievePanel(archive, scan).wait()
     told = panel._state()["selection"]
     assert told["words"] == "1 series"
-    assert told["lines"] == ("Zhang^Sally (DNB-0001) · 2023-03-14 · CT · Thorax 2.5",)
+    assert told["lines"] == ("Zhang, Sally (DNB-0001) · 2023-03-14 · CT · Thorax 2.5",)
     files = Path(archive.source.address).rglob("*.dcm")
     sizes = [file.stat().st_size for file in files if _series_of(file) == scan["SeriesInstanceUID"]]
     assert panel.size.stored_bytes == sum(sizes)

@@ -344,7 +344,8 @@ def test_rows_are_selected_from_python_too(folder: dn.Archive) -> None:
 def test_warnings_and_what_is_odd_are_told_beside_the_rows(folder: dn.Archive) -> None:
     view = Hearing(SearchPanel(folder))
     view.ask("search", **view.form())
-    assert any("odd value" in note for note in view.last("state")["notes"])
+    (note,) = (one for one in view.last("state")["notes"] if "odd value" in one)
+    assert "panel.results.dicom.issues lists them" in note
     view.ask("search", **view.form(PatientName="zhang"))
     assert view.last("state")["notes"] == []
 

@@ -192,6 +192,7 @@ def test_what_is_dropped_is_taken_folders_too(
     drop(page, scans, CT)
     settle(made)
     assert set(panel.files["Name"]) == {"scans/deep/a.dcm", "scans/b.dcm", "CT_small.dcm"}
+    expect(page.get_by_role("cell", name="CompressedSamples, CT1")).to_have_count(3)
     assert panel.files["State"].tolist() == ["ready"] * 3
 
 

@@ -570,7 +570,7 @@ def test_pictures_join_the_study_that_is_chosen(server: dn.Archive, scans: Path)
     assert talk.state["pictures"] == 2
     assert talk.state["sendable"] == 3
     (study,) = talk.state["studies"]
-    assert study["label"].startswith("CompressedSamples^CT1 · P1 · 20040119")
+    assert study["label"].startswith("CompressedSamples, CT1 · P1 · 2004-01-19")
     talk.say("like", study=study["study"])
     assert talk.state["sendable"] == 5
     assert talk.state["like"] == study["study"]

@@ -241,7 +241,9 @@ class Connecting extends Panel {
   }
 
   tell(level, words, ...more) {
-    super.tell(level, words, ...more);
+    // Of the brief card all that is in view says as much.
+    const isSaid = level === "done" && this.state?.brief;
+    super.tell(level, isSaid ? "" : words, ...more);
     if (words && !this.label && this.mine && level !== "done") this.settle();
   }
 

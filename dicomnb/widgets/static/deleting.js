@@ -14,7 +14,7 @@ class Deleting extends Panel {
     this.name = fresh("page");
     this.target = element("div", { class: "dicomnb-hint" });
     this.refusal = element("div", { class: "dicomnb-refusal", role: "note", hidden: true });
-    this.nothing = element("div", { class: "dicomnb-hint", hidden: true }, "Nothing is chosen to be deleted. A script sets panel.what to a row or table of a search.");
+    this.nothing = element("div", { class: "dicomnb-hint", hidden: true }, "Nothing is chosen to be deleted. Select studies, series or instances in a search; a script sets panel.what.");
     this.plan = element("div", { class: "dicomnb-plan", "aria-live": "polite" });
     this.missing = element("div", { class: "dicomnb-hint" });
     this.goes = element("div", { class: "dicomnb-hint" });
