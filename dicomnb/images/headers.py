@@ -135,7 +135,7 @@ def numbers(dataset: Attributes, keyword: str, count: int) -> tuple[float, ...] 
     plain = written(dataset, keyword)
     try:
         if plain is not None:
-            items: list[Any] = plain.split("\\")
+            items: list[Any] = plain.split("\\") if plain else []
         else:
             value = dataset.get(keyword)
             if value is None or value == "":
@@ -173,7 +173,8 @@ def text(dataset: Attributes, keyword: str) -> str:
 
 
 def written(dataset: Attributes, keyword: str) -> str | None:
-    """A number or UID as it is written, of what can tell that without parsing; else None."""
+    """A number or UID as it is written, ``""`` where there is none, of what can tell that without
+    parsing; else None."""
     tell: Callable[[str], str | None] | None = getattr(dataset, "written", None)
     return None if tell is None else tell(keyword)
 

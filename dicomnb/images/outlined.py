@@ -111,12 +111,13 @@ class OutlinedHeader:
     def written(self, keyword: str) -> str | None:
         """A number or UID as its bytes have it, several numbers with backslashes in between.
 
-        None where there is none, or none so plain that it says what pydicom makes of it.
+        ``""`` where the attribute is not there; None for what is of another kind, or not so plain
+        that it says what pydicom makes of it.
         """
         tag = tag_for_keyword(keyword)
         place = self._elements.get(tag)  # type: ignore[arg-type]  # a name that is no keyword: None
         if tag is None or place is None:
-            return None
+            return ""
         told, begin, end = place
         plain = _WRITTEN.get(told or dictionary_VR(tag))
         if plain is None:

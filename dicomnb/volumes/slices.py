@@ -80,6 +80,7 @@ class Slice:
             DecodeError: slope or intercept is no number.
         """
         by, stored = Rescale.of(dataset), pixels.dtype
+        units = units_of(dataset, by)
         table = dataset.get("ModalityLUTSequence")
         if table:  # applied while the slice is read; what is left is unsigned and final
             bits = table_bits(table[0])
@@ -91,7 +92,7 @@ class Slice:
             stored=stored,
             by=by,
             left=by,
-            units=units_of(dataset, Rescale.of(dataset)),
+            units=units,
             windows=windows_of(dataset),
             facts={keyword: text(dataset, keyword) for keyword in keywords},
             thickness=number(dataset, "SliceThickness"),
@@ -163,22 +164,23 @@ def why_no_slice(dataset: Attributes, pixels: PixelFormat | None) -> str | None:
         dataset: its header.
         pixels: what its pixels look like, or None where it has none.
     """
-    name = name_of(dataset)
+    why = _why_no_slice(dataset, pixels)
+    return None if why is None else f"{name_of(dataset)} {why}"
+
+
+def _why_no_slice(dataset: Attributes, pixels: PixelFormat | None) -> str | None:
     kind = text(dataset, "SOPClassUID")
     if kind == _STRUCTURES:
-        return f"{name} is a structure set: archive.structures reads its contours."
+        return "is a structure set: archive.structures reads its contours."
     if pixels is None:
-        return f"{name} ({text(dataset, 'Modality') or 'no modality'}) has no pixels."
+        return f"({text(dataset, 'Modality') or 'no modality'}) has no pixels."
     if kind in _WHOLE_SLIDE or "TotalPixelMatrixColumns" in dataset:
-        return f"{name} is a whole-slide image: archive.region reads a part of it."
+        return "is a whole-slide image: archive.region reads a part of it."
     if kind in _SEGMENTATIONS:
-        return (
-            f"{name} is a segmentation: archive.segmentation gives its segments as labels on a "
-            "grid."
-        )
+        return "is a segmentation: archive.segmentation gives its segments as labels on a grid."
     if pixels.samples > 1 or pixels.photometric == "PALETTE COLOR":
         return (
-            f"{name} is in colour ({pixels.photometric}): a volume has one value a voxel. Use "
+            f"is in colour ({pixels.photometric}): a volume has one value a voxel. Use "
             "archive.frames for its pixels."
         )
     return None

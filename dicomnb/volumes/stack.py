@@ -149,11 +149,14 @@ class Stack:
         wide = kind.itemsize * self._plane[0] * self._plane[1]
         if wide != self._bytes:
             self._resize(self.count * wide)
+        in_place = kind.kind != "f" and wide == self._bytes
         for place in reversed(range(self.count)):
+            if in_place and by[place].is_identity:
+                continue  # nothing to do, as for most series: see `Slice.left`
             values = self.slice(place, stored[place])
             target = self._memory[place * wide : (place + 1) * wide].view(kind)
             target = target.reshape(self._plane)
-            if kind.kind != "f" and wide == self._bytes:
+            if in_place:
                 rescale_whole(target, by[place])
             elif not (values.dtype == kind and by[place].is_identity):
                 target[...] = rescaled(values, by[place], kind)
