@@ -28,6 +28,7 @@ from dicomnb.errors import (
     Throttled,
     Unsupported,
 )
+from dicomnb.wire.parts import Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,14 +99,14 @@ class Answer:
     Attributes:
         status: HTTP status.
         content_type: of the body, or None where there is none.
-        body: bytes, or pieces that are still to be made.
+        body: bytes, or pieces that are still to be made, stretches of files among them.
         length: of a streamed body, or None when it is not known before its end.
         headers: further header fields.
     """
 
     status: int = 200
     content_type: str | None = None
-    body: bytes | Begun[Buffer] = b""
+    body: bytes | Begun[Buffer | Stretch] = b""
     length: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -148,7 +149,7 @@ def json_answer(status: int, data: Any, *headers: tuple[str, str]) -> Answer:
 def streamed(
     status: int,
     content_type: str,
-    pieces: Iterable[Buffer],
+    pieces: Iterable[Buffer | Stretch],
     *,
     length: int | None = None,
     headers: tuple[tuple[str, str], ...] = (),
@@ -160,15 +161,15 @@ def streamed(
     return Answer(status, content_type, body, length, headers)
 
 
-def _gathered(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+def _gathered(pieces: Iterable[Buffer | Stretch]) -> Iterator[Buffer | Stretch]:
     """The same bytes: small pieces put together as bytes, large ones as they come."""
     with contextlib.ExitStack() as stack:
         if hasattr(pieces, "close"):
             stack.callback(pieces.close)
         small = bytearray()
         for piece in pieces:
-            view = memoryview(piece).cast("B")
-            if len(small) + len(view) <= SMALL_BYTES:
+            view = piece if isinstance(piece, Stretch) else memoryview(piece).cast("B")
+            if isinstance(view, memoryview) and len(small) + len(view) <= SMALL_BYTES:
                 small += view
                 continue
             if small:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from dicomnb.server.guard import Guard
+    from dicomnb.wire.parts import Stretch
 
 __all__ = ["ROOT", "Answering", "Application", "failure_words", "options_answer"]
 
@@ -52,8 +53,8 @@ class Answering(ABC):
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
-    ) -> Iterable[Buffer]:
-        """Answer one request (WSGI; the body may hold any buffers)."""
+    ) -> Iterable[Buffer | Stretch]:
+        """Answer one request (WSGI; the body may hold any buffers, and stretches of files)."""
         request = Request(environ)
         answer = self._answer(request)
         start_response(answer.status_line, answer.all_headers())
@@ -169,13 +170,13 @@ def failure_words(error: DicomnbError, request: Request, address: str) -> tuple[
 class _Sending:
     """A streamed body. An error in it breaks the connection off: the client must see that."""
 
-    def __init__(self, body: Begun[Buffer]) -> None:
+    def __init__(self, body: Begun[Buffer | Stretch]) -> None:
         self._body = body
 
     def __iter__(self) -> _Sending:
         return self
 
-    def __next__(self) -> Buffer:
+    def __next__(self) -> Buffer | Stretch:
         try:
             return next(self._body)
         except StopIteration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicomnb.errors import DecodeError, NotFound, ProtocolError, Unsupported
@@ -18,6 +19,7 @@ from dicomnb.server.negotiation import (
 from dicomnb.wire.frame_types import FRAME_TYPES
 from dicomnb.wire.media import DICOM, OCTET_STREAM, multipart_related
 from dicomnb.wire.multipart import Outgoing, length_of, new_boundary, write
+from dicomnb.wire.parts import FilePart, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +33,8 @@ __all__ = ["bulk_data", "frame_numbers", "frames", "instances"]
 
 PIECE_BYTES = 256 << 10
 """What is read and sent at once."""
+SENT_UNREAD_BYTES = 64 << 10
+"""From which size on the system sends a file by itself; smaller ones travel together."""
 _NUMBERS = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8})*", re.ASCII)
 _BULK_PATH = re.compile(r"(?!.*(?:^|/)\.{0,2}(?:/|$))[0-9A-Za-z._~/-]+", re.ASCII)
 
@@ -201,13 +205,21 @@ def _answer(found: _Found, location: Callable[[int, Part], str | None], *, alone
     return streamed(200, kind, _closing(body, parts), length=length)
 
 
-def _pieces(part: Part, buffer: memoryview) -> Iterator[memoryview]:
-    """The bytes of a part, each piece in the same buffer."""
+def _pieces(part: Part, buffer: memoryview) -> Iterator[memoryview | Stretch]:
+    """The bytes of a part, each piece in the same buffer; or the file that they are.
+
+    With many clients, threads that read and write mostly wait for the interpreter's lock. Only
+    Linux can do without: see the listener.
+    """
+    is_large = (part.length or 0) >= SENT_UNREAD_BYTES
+    if isinstance(part, FilePart) and is_large and sys.platform == "linux":
+        yield part.rest()
+        return
     while count := part.readinto(buffer):
         yield buffer[:count]
 
 
-def _closing(pieces: Iterable[Buffer], parts: Begun[Part]) -> Iterator[Buffer]:
+def _closing(pieces: Iterable[Buffer | Stretch], parts: Begun[Part]) -> Iterator[Buffer | Stretch]:
     """The pieces; closing them closes the parts, and with them the source's files."""
     with contextlib.closing(parts):
         yield from pieces
@@ -221,12 +233,13 @@ def _alone(parts: Begun[Part]) -> Iterator[Part]:
         yield part
 
 
-def _checked(head: Outgoing, parts: Iterator[Part]) -> Iterator[memoryview]:
+def _checked(head: Outgoing, parts: Iterator[Part]) -> Iterator[memoryview | Stretch]:
     """The bytes of a single part; if its file was changed meanwhile, it must look cut."""
     for _ in parts:
         sent = 0
         for piece in head.chunks():
-            yield memoryview(piece)
-            sent += len(memoryview(piece))
+            view = piece if isinstance(piece, Stretch) else memoryview(piece)
+            yield view
+            sent += view.nbytes
         if head.length is not None and sent != head.length:
             raise ProtocolError(f"A part of {head.length} bytes brought {sent}.")

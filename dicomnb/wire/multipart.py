@@ -15,6 +15,7 @@ from dicomnb.errors import ProtocolError
 from dicomnb.wire.bodies import PIECE_BYTES, Stream
 from dicomnb.wire.media import DICOM, multipart_related
 from dicomnb.wire.multipart_reader import read
+from dicomnb.wire.parts import Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -61,14 +62,15 @@ class Outgoing:
 
     Attributes:
         content_type: as it will stand in the part's header.
-        chunks: called for the body's pieces; each call begins anew.
+        chunks: called for the body's pieces; each call begins anew. Only who sends answers may
+            be given a `Stretch` of a file.
         length: size in bytes, or None when only the end of the pieces tells it.
         location: Content-Location, or None.
         open: opens the same bytes as a file, where they are one.
     """
 
     content_type: str
-    chunks: Callable[[], Iterable[Buffer]]
+    chunks: Callable[[], Iterable[Buffer | Stretch]]
     length: int | None = None
     location: str | None = None
     open: Callable[[], BinaryIO] | None = None
@@ -101,7 +103,7 @@ def new_boundary() -> str:
     return f"dicomnb-{secrets.token_hex(16)}"
 
 
-def write(parts: Iterable[Outgoing], *, boundary: str) -> Iterator[Buffer]:
+def write(parts: Iterable[Outgoing], *, boundary: str) -> Iterator[Buffer | Stretch]:
     """The pieces of a multipart body, in order, big ones as they come.
 
     Raises:
@@ -116,7 +118,7 @@ def write(parts: Iterable[Outgoing], *, boundary: str) -> Iterator[Buffer]:
     yield _closing(boundary)
 
 
-def _content(part: Outgoing, number: int) -> Iterator[Buffer]:
+def _content(part: Outgoing, number: int) -> Iterator[Buffer | Stretch]:
     """A part's pieces, never more bytes than its length."""
     sent = 0
     pieces = iter(part.chunks())
@@ -127,11 +129,17 @@ def _content(part: Outgoing, number: int) -> Iterator[Buffer]:
             raise _unreadable(number, error) from error
         if piece is None:
             break
-        sent += memoryview(piece).nbytes
+        sent += (piece if isinstance(piece, Stretch) else memoryview(piece)).nbytes
         if part.length is not None and sent > part.length:
             break
         yield piece
     _check_length(part, number, sent)
+
+
+def _in_memory(part: Outgoing, number: int) -> Iterator[Buffer]:
+    """The same for who takes no stretches of files."""
+    for piece in _content(part, number):
+        yield bytes(piece) if isinstance(piece, Stretch) else piece
 
 
 def _check_length(part: Outgoing, number: int, came: int) -> None:
@@ -274,7 +282,7 @@ class SizedBody:
             if part.open is not None:
                 yield from packing.read(part, number, part.open)
                 continue
-            for piece in _content(part, number):
+            for piece in _in_memory(part, number):
                 yield from packing.add(piece)
         yield from packing.add(before + _closing(self._boundary))
         yield from packing.rest()
@@ -294,4 +302,4 @@ class SingleBody:
         return self._length
 
     def __iter__(self) -> Iterator[Buffer]:
-        return _content(self._part, 0)
+        return _in_memory(self._part, 0)

@@ -5,12 +5,12 @@ A part is valid until the next one is asked for; what was not read of it is then
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["BytesPart", "FilePart", "Part"]
+__all__ = ["BytesPart", "FilePart", "Part", "Stretch"]
 
 
 class Part(Protocol):
@@ -79,6 +79,21 @@ class BytesPart:
         return count
 
 
+class Stretch(NamedTuple):
+    """Bytes of an open file, from where it stands.
+
+    Attributes:
+        file: has them, unless it became shorter meanwhile.
+        nbytes: how many; named as of a `memoryview`.
+    """
+
+    file: BinaryIO
+    nbytes: int
+
+    def __bytes__(self) -> bytes:
+        return self.file.read(self.nbytes)
+
+
 class FilePart:
     """A part that is an open file, or a stretch of one; whoever made it closes the file."""
 
@@ -115,3 +130,8 @@ class FilePart:
             done += count
         self._left -= done
         return done
+
+    def rest(self) -> Stretch:
+        """What has not been read yet, for who can do without reading it: it then counts as read."""
+        count, self._left = self._left, 0
+        return Stretch(self._file, count)

@@ -124,7 +124,7 @@ def bulk_data(exchange: StoreExchange) -> Answer:
     if found is None:
         return answer
     body = answer.body
-    data = body if isinstance(body, bytes) else b"".join(map(bytes, body))
+    data = body if isinstance(body, bytes) else b"".join(bytes(piece) for piece in body)
     start = int(found[1])
     stop = min(int(found[2] or len(data)) + 1, len(data))
     if not start < stop:
