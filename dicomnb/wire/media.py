@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class MediaType:
         return format(self.type, dict(self.parameters))
 
 
+@lru_cache(maxsize=64)  # the parts of one answer, often hundreds, say the same
 def parse(text: str | None) -> MediaType | None:
     """Read a Content-Type, quoted or not; None for a missing or empty one.
 
