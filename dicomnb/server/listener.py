@@ -85,12 +85,15 @@ class _Writer:
     def write(self, data: Buffer) -> None:
         self._socket.sendall(data)
 
-    def write_file(self, stretch: Stretch) -> None:
+    def write_file(self, stretch: Stretch, *, before: bytes = b"", after: bytes = b"") -> None:
         """A stretch of a file, which the system sends by itself; only `at_once`.
+
+        What stands around it does not travel alone: a packet of a few bytes wakes the client up.
 
         Raises:
             ConnectionAbortedError: the file became shorter; nothing that follows would be true.
         """
+        self._socket.sendall(before, socket.MSG_MORE)
         file, left = stretch
         position = file.tell()
         while left:
@@ -99,6 +102,7 @@ class _Writer:
                 log.warning("An answer was broken off: a file was changed while it was sent")
                 raise ConnectionAbortedError(errno.ECONNABORTED, "broken off")
             position, left = position + sent, left - sent
+        self._socket.sendall(after, socket.MSG_MORE)
 
     def write_all(self, pieces: list[Buffer]) -> None:
         """Several pieces with one system call, none of them copied."""
@@ -208,11 +212,8 @@ class _Request(http.HTTPRequest):
     def write(self, chunk: Buffer | Stretch) -> None:
         """Send a piece of the answer; cheroot would copy it to frame it."""
         if isinstance(chunk, Stretch):
-            if self.chunked_write:
-                self.conn.wfile.write(b"%x\r\n" % chunk.nbytes)
-            self.conn.wfile.write_file(chunk)
-            if self.chunked_write:
-                self.conn.wfile.write(b"\r\n")
+            around = (b"%x\r\n" % chunk.nbytes, b"\r\n") if self.chunked_write else (b"", b"")
+            self.conn.wfile.write_file(chunk, before=around[0], after=around[1])
             return
         size = memoryview(chunk).nbytes
         if self.chunked_write and size:
