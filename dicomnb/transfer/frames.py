@@ -106,9 +106,9 @@ def frames(
     # Frames are decoded in threads while the next ones arrive; some wait, never all of them.
     with closed_after(parts):
         workers = workers or os.cpu_count() or 1
-        frames = side_by_side(decoded, undecoded(), workers=workers, cancel=cancel)
-        with closed_after(frames):
-            for place, frame in frames:
+        results = side_by_side(decoded, undecoded(), workers=workers, cancel=cancel)
+        with closed_after(results):
+            for place, frame in results:
                 array.put(place, frame)
     if array.array is None or came != len(wanted):
         raise ProtocolError(f"Asked for {len(wanted)} frames of {ref.path}; {came} came.")
