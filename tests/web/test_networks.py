@@ -57,10 +57,9 @@ def test_an_ipv6_address():
         pytest.skip("no IPv6 loopback on this machine")
 
     def answer() -> None:
-        for _ in range(2):
-            with listener.accept()[0] as connection:
-                connection.recv(65536)
-                connection.sendall(response(b"[]", Connection="close"))
+        with listener.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(response(b"[]", Connection="close"))
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
@@ -71,6 +70,7 @@ def test_an_ipv6_address():
         answered = here._transport.send("GET", "studies")
         with answered:
             assert answered.read(10) == b"[]"
+        thread.join(5)
 
 
 def made(folder, name: str) -> str:
