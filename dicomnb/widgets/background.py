@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from dicomnb.errors import Cancelled
 from dicomnb.pool import Cancel
@@ -29,22 +29,18 @@ class Background:
     Args:
         name: of the thread, for who looks at a stuck kernel.
         failed: told, as everything is, of an error that work raised.
-        turn: that of another one, to take turns with it; see `turn`.
 
     Attributes:
         turn: held while something is told. Messages of a page may be answered in another
             thread than that of the loop (JupyterLab's subshells): who holds it meanwhile has
-            both come one after the other. Work never waits for it.
+            both come one after the other. It is the same for all, since panels set one
+            another's traits: two of them, each in its own turn, would wait for each other for
+            ever. Work never waits for it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        failed: Callable[[BaseException], None],
-        *,
-        turn: AbstractContextManager[object] | None = None,
-    ) -> None:
-        self.turn = threading.RLock() if turn is None else turn
+    turn: ClassVar[AbstractContextManager[object]] = threading.RLock()
+
+    def __init__(self, name: str, failed: Callable[[BaseException], None]) -> None:
         self._name = name
         self._failed = failed
         self._lock = threading.Lock()

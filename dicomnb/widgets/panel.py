@@ -60,8 +60,8 @@ class Panel(anywidget.AnyWidget):
     messages: no trait that holds anything of a patient is synced, so none is saved with a
     notebook. A subclass names what may be asked in ``_asked`` and tells its state in
     ``_state``; both run on the kernel's loop, or in another thread where messages come in one,
-    and must not block. They take turns with what work tells, so that neither needs a lock
-    against the other. What takes time goes through `_begin`.
+    and must not block. They take turns with what work tells, in this panel and in all others,
+    so that none needs a lock against another. What takes time goes through `_begin`.
 
     Attributes:
         busy: what is being done, in words (``"Searching…"``); empty when nothing is.

@@ -110,7 +110,7 @@ class RetrievePanel(Panel):
         self._heard: list[str] = []
         self._measured = Cancel()
         super().__init__(folder=FOLDER if folder is None else str(folder))
-        self._measuring = Background("dicomnb-sizes", self._failed, turn=self._background.turn)
+        self._measuring = Background("dicomnb-sizes", self._failed)
         self.archive, self.what, self.datasets = archive, what, []
         self._selected(None)
         self.observe(self._selected, names=["what", "archive"])

@@ -61,6 +61,15 @@ FAKE_MODEL = """async ({esm, css, state}) => {
 }"""
 
 
+def until(happened: Callable[[], object]) -> None:
+    """Until a thread has come so far; a minute at most."""
+    for _ in range(6000):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise AssertionError("It did not happen.")
+
+
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     """A blank page, on which nothing fails and from which nothing is asked."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from dicomnb.errors import BadQuery, NotFound, warn
 from dicomnb.pool import Cancel
 from dicomnb.transfer.events import Progress
 from dicomnb.widgets.panel import Panel
-from tests.widgets.conftest import Bridge
+from tests.widgets.conftest import Bridge, until
 
 NASTY = "<img src=x onerror=\"document.title='broken in'\">"
 SCRIPT = """
@@ -69,15 +68,6 @@ class Sample(Panel):
             return 7
 
         self._begin("Working…", work, self.results.append)
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Until a thread has come so far; a minute at most."""
-    for _ in range(6000):
-        if happened():
-            return
-        time.sleep(0.01)
-    raise AssertionError("It did not happen.")
 
 
 def test_work_goes_on_beside_and_comes_back() -> None:
@@ -138,6 +128,34 @@ def test_what_is_asked_and_what_is_told_take_turns() -> None:
     asking.join()
     telling.join()
     assert order == ["answered", "told"]
+
+
+def test_panels_that_act_on_each_other_in_two_threads_come_to_an_end() -> None:
+    one, other = Sample(), Sample()
+    asked, told = threading.Event(), threading.Event()
+
+    def answer(message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        asked.set()
+        told.wait(0.5)
+        other.work()
+
+    def tell() -> None:
+        told.set()
+        asked.wait(0.5)
+        one.work()
+
+    one.bad = answer  # type: ignore[method-assign]
+    other._background.tell(tell)
+    ways = (lambda: one._receive(one, {"kind": "bad"}, []), other._background._deliver)
+    threads = [threading.Thread(target=way, daemon=True) for way in ways]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    for panel in (one, other):
+        panel.go.set()
+        assert panel.wait().results == [7]
 
 
 def test_what_was_warned_of_is_said_by_the_panel() -> None:
