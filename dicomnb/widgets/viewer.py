@@ -61,7 +61,7 @@ class Viewer(Panel):
             nothing of what is shown is: no pixels, no names, no identifiers.
 
     Attributes:
-        what: the `Volume`, data set or array in view, None before there is one; may be set.
+        what: the `Volume`, data set or array in view, None where there is none; may be set.
         slice: index of the slice in view, from 0; may be set.
         time: index of the time in view (of a fourth axis), from 0; may be set.
         window: (center, width) in the values' unit; may be set, to a preset's name as well.
@@ -109,6 +109,7 @@ class Viewer(Panel):
         self._keep = keep
         self._broken = ""
         self._load: tuple[Callable[[Cancel], Shown], Any] | None = None
+        self._awaited: object = None
         load = None if what is None else loader_of(what, archive=archive, window=window)
         super().__init__(height=height)
         self.observe(self._keep_picture, names=["slice", "time", "window", "inverted"])
@@ -138,7 +139,7 @@ class Viewer(Panel):
         """Show nothing, and let go of what was shown."""
         self.cancel()
         self._forget()
-        self._broken, self._load = "", None
+        self._broken, self._load, self._awaited = "", None, None
         self._tell_state()
 
     # -- what the browser asks for ----------------------------------------------------------------
@@ -150,7 +151,7 @@ class Viewer(Panel):
         ticket = message.get("ticket")
         if ticket == self._ticket:
             wanted = [int(index) for index in message.get("frames", ())]
-            self._background.run(lambda cancel: self._send_frames(wanted, cancel))
+            self._background.run(lambda cancel: self._send_frames(ticket, wanted, cancel))
 
     def _tell_state(self) -> None:
         if self._shown is None or self._broken:
@@ -160,11 +161,11 @@ class Viewer(Panel):
         facts, preview = facts_of(self._shown, self._overlays)
         self.send({"kind": "facts", "ticket": self._ticket, **facts}, preview)
 
-    def _send_frames(self, wanted: Sequence[int], cancel: Cancel) -> None:
-        """Read frames and send them as one message; in the background."""
-        shown, overlays, ticket = self._shown, self._overlays, self._ticket
-        if shown is None:
-            return
+    def _send_frames(self, ticket: int, wanted: Sequence[int], cancel: Cancel) -> None:
+        """Read frames of what has this ticket and send them as one message; in the background."""
+        shown, overlays = self._shown, self._overlays
+        if shown is None or ticket != self._ticket:
+            return  # something else is shown by now, of which these were not asked for
         times, slices = shown.shape[:2]
 
         def read(index: int, inner: Cancel) -> tuple[int, bytes | str]:
@@ -197,7 +198,8 @@ class Viewer(Panel):
 
     def _take(self, load: Shown | Callable[[Cancel], Shown], overlay: Any) -> None:
         """Show this: now, or when it has been fetched."""
-        self._broken, self._load = "", None
+        this = self._awaited = object()
+        was_broken, self._broken, self._load = self._broken, "", None
         if not callable(load):
             self._show(load, overlays_of(overlay, load))
             return
@@ -207,8 +209,13 @@ class Viewer(Panel):
             cancel.check()
             return shown, overlays_of(overlay, shown)
 
+        # What was fetched, but not told of, before something else was asked for is not wanted.
+        def done(got: tuple[Shown, list[Overlay]]) -> None:
+            if this is self._awaited:
+                self._show(*got)
+
         def failed(error: BaseException) -> None:
-            if not isinstance(error, Cancelled):
+            if this is self._awaited and not isinstance(error, Cancelled):
                 # What makes no picture makes none however often it is asked for.
                 is_hopeless = isinstance(error, DecodeError | GeometryError)
                 self._load = None if is_hopeless else (load, overlay)
@@ -216,14 +223,14 @@ class Viewer(Panel):
                     self._forget()
                 self._failed(error)
 
-        self._begin("Fetching…", fetch, lambda got: self._show(*got), failed=failed)
+        self._begin("Fetching…", fetch, done, failed=failed)
+        if was_broken:
+            self._tell_state()
 
     def _again(self) -> None:
         """Try once more to fetch what could not be had."""
         if self._load is not None:
-            load, overlay = self._load
-            self._take(load, overlay)
-            self._tell_state()
+            self._take(*self._load)
 
     def _forget(self) -> None:
         """Let go of what was shown."""
@@ -247,8 +254,11 @@ class Viewer(Panel):
         self._keep_picture(None)
 
     def _follow(self, what: Any) -> None:
-        """Show what was set from outside."""
-        if what is not None and (self._shown is None or what is not self._shown.what):
+        """Show what was set from outside, or nothing."""
+        before = None if self._shown is None else self._shown.what
+        if what is None and before is not None:
+            self.clear()
+        elif what is not before:
             self.show(what)
 
     def _failed(self, error: BaseException) -> None:

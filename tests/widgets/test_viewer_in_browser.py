@@ -300,7 +300,7 @@ def test_cache_is_bounded_and_fetches_what_is_near(bridge: Bridging, page: Page)
 def test_preview_stands_until_the_slice_comes(bridge: Bridging, page: Page) -> None:
     array = noise("int16", (10, 32, 32))
     panel = Viewer(volume(array))
-    panel._send_frames = lambda wanted, cancel: None  # a line so slow that nothing comes
+    panel._send_frames = lambda *asked: None  # a line so slow that nothing comes
     made = bridge(panel)
     grey = window(array[5], *panel.window, function=panel.window_function)
     got = picture(page)[..., 0]

@@ -28,6 +28,7 @@ from dicomnb.widgets.background import Background
 from dicomnb.widgets.javascript import STATIC, module
 from dicomnb.widgets.measuring import completed
 from tests.conftest import real_file
+from tests.widgets.conftest import until
 
 RNG = np.random.default_rng(5)
 
@@ -198,6 +199,59 @@ def test_what_could_not_be_had_is_tried_again(demo_folder: Path) -> None:
     remote.source = archive.source  # it is there again
     viewer._receive(viewer, {"kind": "again"}, [])
     assert viewer.wait().what.shape[-3] == scan["NumberOfSeriesRelatedInstances"]
+
+
+def fetched(viewer: Viewer) -> None:
+    """Until what was begun is done, but not told yet: the kernel is busy with a cell."""
+    until(lambda: viewer._background._thread is None)
+
+
+def test_what_comes_too_late_is_not_shown(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(archive.series(Modality="CT", limit=1).iloc[0], archive=archive)
+    fetched(viewer)
+    viewer.clear()
+    assert viewer.wait().what is None
+    viewer.show(archive.series(Modality="CT", limit=1).iloc[0], archive=archive)
+    fetched(viewer)
+    other = noise(3, 8, 8)
+    viewer.show(other)
+    assert viewer.wait().what is other
+    viewer.show(dn.Ref("1.2.3", "1.2.3.4"), archive=archive)
+    fetched(viewer)
+    viewer.show(other)
+    assert viewer.wait().what is other
+
+
+def test_what_was_asked_for_of_one_thing_is_not_read_of_the_next() -> None:
+    viewer, go = Viewer(noise(3, 8, 8)), threading.Event()
+    viewer._background.run(lambda cancel: go.wait(60))
+    viewer._receive(viewer, {"kind": "want", "ticket": viewer._ticket, "frames": [0, 1]}, [])
+    viewer.show(noise(3, 8, 8))
+    told = heard(viewer)
+    go.set()
+    viewer.wait()
+    assert told == []
+
+
+def test_what_could_not_be_shown_is_not_said_of_the_next(demo_folder: Path) -> None:
+    archive = dn.connect(demo_folder)
+    viewer = Viewer(dn.Ref("1.2.3", "1.2.3.4"), archive=archive)
+    told = heard(viewer)
+    with pytest.raises(RuntimeError):
+        viewer.wait()
+    assert told[-1]["kind"] == "broken"
+    viewer.show(archive.series(Modality="CT", limit=1).iloc[0], archive=archive)
+    assert [one["kind"] for one in told if one["kind"] != "saying"][-1] == "nothing"
+    viewer.wait()
+
+
+def test_nothing_may_be_set() -> None:
+    viewer = Viewer(noise(3, 8, 8))
+    told = heard(viewer)
+    viewer.what = None
+    assert repr(viewer) == "<dicomnb Viewer: nothing yet>"
+    assert told[-1]["kind"] == "nothing"
 
 
 def test_a_window_of_the_image_goes_before_a_preset_of_its_name() -> None:
