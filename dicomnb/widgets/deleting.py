@@ -87,6 +87,7 @@ class DeletePanel(Panel):
         self._results: dict[Ref, Mapping[Any, Any]] = {}
         self._cannot = _NO_ARCHIVE
         self._goes = ""
+        self._place: Archive | None = None  # where what is shown lies, or lay
         self._is_deleting = False
         self._is_stale = False
         super().__init__()
@@ -137,11 +138,11 @@ class DeletePanel(Panel):
         if self._is_deleting:
             self._is_stale = True
             return  # looked at when that is done
-        archive, what = self.archive, self.what
-        if self._results and archive is not None and _is_nothing(what):
-            return  # what became of the last ones stays to be read
+        if self._stays:
+            return
         self.cancel()
-        self._plan, self._results = None, {}
+        archive, what = self.archive, self.what
+        self._plan, self._results, self._place = None, {}, archive
         self._cannot = "" if archive is not None else _NO_ARCHIVE
         self._tell_state()
         if archive is None:
@@ -163,21 +164,26 @@ class DeletePanel(Panel):
 
         self._begin("Looking at what would go…", look, done)
 
+    @property
+    def _stays(self) -> bool:
+        """Whether what became of the last ones stays to be read: nothing else is chosen there."""
+        return bool(self._results) and self.archive is self._place and _is_nothing(self.what)
+
     # -- deleting -------------------------------------------------------------------------------
 
     def _confirmed(self, words: str, ticket: int) -> None:
-        plan = self._plan
+        plan, archive = self._plan, self._place
         if self._is_deleting:
             raise RefError("Something is being deleted; wait until that is done.")
         if self._cannot:
             raise RefError(self._cannot)
-        if plan is None or self._results:
+        if plan is None or archive is None or self._results:
             raise RefError("There is nothing to delete, or it was not looked at yet.")
         if ticket != self._ticket:
             raise RefError("Something else is chosen since those words were typed; look again.")
         if _plain(words) != plan.words:
             raise RefError(f"Nothing was deleted: the words are {plan.words!r}, not {words!r}.")
-        archive, total, begun = self.archive, len(plan.things), monotonic()
+        total, begun = len(plan.things), monotonic()
         self._is_deleting, self._is_stale = True, False
 
         def work(cancel: Cancel) -> pd.DataFrame:
@@ -201,7 +207,9 @@ class DeletePanel(Panel):
         rows = table.to_dict("records")
         things = self._plan.things if self._plan is not None else ()
         self._results = {one.ref: row for one, row in zip(things, rows, strict=True)}
-        self._say(*_summary(table))
+        is_shown = not self._is_stale or self._stays
+        where = "the table" if is_shown else f"{self._called() or 'panel'}.outcome"
+        self._say(*_summary(table, where))
         self._tell_state()
         self._look_if_stale()
         self.outcome = table
@@ -214,9 +222,11 @@ class DeletePanel(Panel):
         self._look_if_stale()
 
     def _look_if_stale(self) -> None:
-        """Look at what was chosen while it was deleting."""
+        """Look at what was chosen while it was deleting; what became of that is said on."""
         if self._is_stale:
+            said = self.said
             self._choose()
+            self._say(*said)
 
     # -- messages -------------------------------------------------------------------------------
 
@@ -254,7 +264,7 @@ class DeletePanel(Panel):
     def _state(self) -> dict[str, Any]:
         plan = self._plan
         return {
-            "archive": "" if self.archive is None else self.archive.source.address,
+            "archive": "" if self._place is None else self._place.source.address,
             "cannot": self._cannot,
             "ticket": self._ticket,
             "deleting": self._is_deleting,
@@ -284,13 +294,17 @@ def _plain(words: str) -> str:
     return " ".join(words.split()).lower()
 
 
-def _summary(table: pd.DataFrame) -> tuple[str, str]:
-    """What is said at the end: level and words."""
+def _summary(table: pd.DataFrame, where: str) -> tuple[str, str]:
+    """What is said at the end: level and words.
+
+    Args:
+        where: in which it stands why something was not deleted.
+    """
     counts = table["Outcome"].value_counts()
     words = [f"{counts.get('deleted', 0):,} of {len(table):,} deleted."]
     if running := counts.get("deleting", 0):
         words.append(f"The server goes on by itself with {running:,}.")
     if failed := counts.get("failed", 0):
-        words.append(f"{failed:,} not deleted; the table says why. Look again for the rest.")
+        words.append(f"{failed:,} not deleted; {where} says why. Look again for the rest.")
     level = "warning" if failed else "info" if running else "done"
     return level, " ".join(words)

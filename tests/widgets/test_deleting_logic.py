@@ -197,6 +197,59 @@ def test_what_is_chosen_while_it_deletes_waits_and_is_not_deleted(
     assert thing.ref.study == studies["StudyInstanceUID"].iloc[1]
 
 
+def test_what_became_of_it_is_said_though_something_else_was_chosen(
+    server: dn.Archive, monkeypatch: Any
+) -> None:
+    studies = server.studies()
+    panel = DeletePanel(server, studies.iloc[0]).wait()
+
+    def refusing(ref: dn.Ref, **options: Any) -> Any:
+        raise dn.AuthError("You may not.", status=403)
+
+    monkeypatch.setattr(server.source, "delete", refusing)
+    panel.delete(panel.words)
+    panel.what = studies.iloc[1]
+    panel.wait()
+    assert panel.said == (
+        "warning",
+        "0 of 1 deleted. 1 not deleted; panel.outcome says why. Look again for the rest.",
+    )
+    monkeypatch.undo()
+    server.delete(studies.iloc[1])
+    panel.delete(panel.words)
+    panel.what = studies.iloc[2]
+    panel.wait()
+    assert panel.said[0] == "error"
+    assert "is not there (any more)" in panel.said[1]
+    assert panel.words == "delete 1 study with 4 instances"
+
+
+def test_nothing_of_one_archive_stays_when_there_is_another(
+    server: dn.Archive, folder: dn.Archive
+) -> None:
+    panel = DeletePanel(server, server.studies().iloc[:1]).wait()
+    panel.delete(panel.words).wait()
+    panel.what = None
+    panel.archive = folder
+    talk = Talk(panel.wait())
+    assert not talk.state["done"]
+    assert (talk.state["counted"], talk.rows()) == ("", [])
+    assert TRASH in talk.state["goes"]
+
+
+def test_another_archive_while_it_deletes(server: dn.Archive, folder: dn.Archive) -> None:
+    panel = DeletePanel(server, server.studies().iloc[:1]).wait()
+    talk = Talk(panel)
+    panel.delete(panel.words)
+    panel.what = None
+    panel.archive = folder
+    assert talk.state["archive"] == server.source.address  # it is there that it deletes
+    panel.wait()
+    assert panel.said == ("done", "1 of 1 deleted.")
+    assert talk.state["archive"] == folder.source.address
+    assert (talk.state["counted"], talk.state["done"], talk.rows()) == ("", False, [])
+
+
 def test_a_selection_that_goes_leaves_the_report(server: dn.Archive) -> None:
     panel = DeletePanel(server, server.studies().iloc[:1]).wait()
     panel.observe(lambda _: setattr(panel, "what", server.studies().iloc[:0]), names="outcome")
