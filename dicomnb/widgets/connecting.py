@@ -20,13 +20,12 @@ from dicomnb.widgets.connection_code import code_of, code_of_archive
 from dicomnb.widgets.connections import (
     Form,
     credentials,
-    expanded,
     filled,
     options_of,
     server_address,
     taken_apart,
 )
-from dicomnb.widgets.folders import folders
+from dicomnb.widgets.folders import expanded, folders
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.panel import Panel
 

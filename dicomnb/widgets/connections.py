@@ -16,6 +16,7 @@ from dicomnb.errors import AuthError, ConnectionFailed, DicomnbError
 from dicomnb.web.addresses import base_address, without_secrets
 from dicomnb.web.auth import Basic, Bearer
 from dicomnb.web.google_names import dicomweb_root, made
+from dicomnb.widgets.folders import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,15 +24,7 @@ if TYPE_CHECKING:
     from dicomnb.options import Options
     from dicomnb.web.auth import Recipe
 
-__all__ = [
-    "Form",
-    "credentials",
-    "expanded",
-    "filled",
-    "options_of",
-    "server_address",
-    "taken_apart",
-]
+__all__ = ["Form", "credentials", "filled", "options_of", "server_address", "taken_apart"]
 
 CHOICES = {
     "kind": ("server", "folder", "google", "demo"),
@@ -259,15 +252,3 @@ def options_of(form: Form, base: Options) -> Options:
     if form.verify and form.authority:
         verify = str(expanded(form.authority))
     return replace(base, verify=verify, timeout=(base.timeout[0], form.timeout))
-
-
-def expanded(path: str) -> Path:
-    """A path with ``~`` as the home folder.
-
-    Raises:
-        DicomnbError: of somebody who has none.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise DicomnbError(f"There is no home folder for {path!r}.") from None

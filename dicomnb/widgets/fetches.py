@@ -6,7 +6,6 @@ All of it calls the download engine of `dicomnb.transfer`; nothing here talks to
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
@@ -17,6 +16,7 @@ from dicomnb.transfer.download import DOWNLOAD_COLUMNS
 from dicomnb.transfer.layout import DEFAULT_LAYOUT
 from dicomnb.transfer.planning import listed
 from dicomnb.transfer.stacking import Stacking
+from dicomnb.widgets.folders import expanded
 from dicomnb.widgets.quantities import counted, in_bytes
 from dicomnb.widgets.wanted import python_of, quoted
 
@@ -265,7 +265,7 @@ class FolderFetch:
         self.label = "Downloading"
         self.fault: BaseException | None = None
         self.table: pd.DataFrame | None = None
-        self.folder = Path(folder).expanduser()
+        self.folder = expanded(folder)
         self._archive = archive
         self._refs = list(wanted.refs)
         self._layout = layout

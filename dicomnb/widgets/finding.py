@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dicomnb.errors import NoDicom
 from dicomnb.transfer.items import items_of
 from dicomnb.widgets.checking import kind_of
+from dicomnb.widgets.folders import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,9 @@ def found_at(path: str | Path, cancel: Cancel) -> Found:
     Raises:
         NoDicom: there is neither DICOM nor a picture.
         FileNotFoundError: there is nothing.
+        DicomnbError: ``~`` of somebody who has no home folder.
     """
-    named = Path(path).expanduser()
+    named = expanded(path)
     if named.is_file():
         return Found([named])
     try:

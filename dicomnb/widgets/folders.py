@@ -1,4 +1,4 @@
-"""Folders on the kernel's machine, for completing a path while it is typed."""
+"""Folders on the kernel's machine: what a path means, and how it may go on while it is typed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["folders"]
+from dicomnb.errors import DicomnbError
+
+__all__ = ["expanded", "folders"]
 
 MOST = 200
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` as the home folder.
+
+    Raises:
+        DicomnbError: of somebody who has none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DicomnbError(f"There is no home folder for {str(path)!r}.") from None
 
 
 def folders(text: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -14,6 +13,7 @@ from dicomnb.transfer.layout import DEFAULT_LAYOUT, Layout
 from dicomnb.transfer.sizes import Size, size_of
 from dicomnb.widgets.background import Background
 from dicomnb.widgets.fetches import TARGETS, DatasetsFetch, FolderFetch, VolumeFetch
+from dicomnb.widgets.folders import expanded
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.panel import Held, Panel
 from dicomnb.widgets.retrieving_state import LAYOUTS, last_state, selection_state, target_state
@@ -149,6 +149,12 @@ class RetrievePanel(Panel):
         self._chosen_target = proposal["value"]
         return proposal["value"]
 
+    @traitlets.validate("folder")
+    def _folder_chosen(self, proposal: Any) -> Any:
+        """One that no path can mean is refused at once: all that is told names the folder."""
+        expanded(proposal["value"])
+        return proposal["value"]
+
     def _optioned(self, change: Any) -> None:
         if change["name"] == "folder":
             self._measure(sizes=False)
@@ -163,7 +169,7 @@ class RetrievePanel(Panel):
             sizes: False looks at the room alone.
         """
         archive, wanted = self.archive, self._wanted
-        folder = Path(self.folder).expanduser()
+        folder = expanded(self.folder)
         asks = sizes and archive is not None and bool(wanted.refs)
 
         def measure(cancel: Cancel) -> None:

@@ -7,9 +7,7 @@ import hashlib
 import json
 import shutil
 import threading
-import time
 from collections import namedtuple
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from dicomnb.transfer import download as engine
 from dicomnb.transfer.ledger import LEDGER_NAME
 from dicomnb.widgets import RetrievePanel
 from tests.conftest import Orthanc
+from tests.widgets.conftest import until
 from tests.widgets.slow_archive import slow_archive
 
 
@@ -41,15 +40,6 @@ def series(archive: dn.Archive) -> pd.DataFrame:
 
 def row(series: pd.DataFrame, description: str) -> pd.Series:
     return series[series["SeriesDescription"] == description].iloc[0]
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came to that")
 
 
 def ledger_of(folder: Path) -> list[dict[str, Any]]:
@@ -215,6 +205,24 @@ def test_too_little_room_is_said_before(
     assert f"will stop when the disk of {str(tmp_path)!r} is full" in told["folder"]["warning"]
     panel.lazy = True
     assert panel._state()["targets"]["volume"]["warning"] == ""
+
+
+def test_a_folder_of_nobody_is_refused_and_the_panel_goes_on(
+    archive: dn.Archive, series: pd.DataFrame, tmp_path: Path
+) -> None:
+    panel = RetrievePanel(archive, row(series, "Thorax pa"), tmp_path / "to").wait()
+    nobody = {"target": "folder", "folder": "~nobody-of-this-name/x"}
+    for kind in ("choose", "fetch"):
+        panel._receive(panel, {"kind": kind, **nobody}, [])
+        assert panel.wait().said == (
+            "error",
+            "There is no home folder for '~nobody-of-this-name/x'.",
+        )
+        assert panel._state()["options"]["folder"] == str(tmp_path / "to")
+    panel.fetch().wait()
+    assert panel.outcome["Outcome"].tolist() == ["downloaded"]
+    with pytest.raises(dn.DicomnbError, match="no home folder"):
+        RetrievePanel(archive, folder="~nobody-of-this-name")
 
 
 # -- a volume, data sets, a folder ---------------------------------------------------------------

@@ -150,6 +150,8 @@ def test_what_a_path_cannot_mean_is_said(folder: dn.Archive, tmp_path: Path) -> 
     panel.wait()
     assert panel.said[0] == "error"
     assert panel.said[1].startswith("No file, folder or glob")
+    talk.say("add", path="~nobody-of-this-name/x")
+    assert panel.wait().said == ("error", "There is no home folder for '~nobody-of-this-name/x'.")
     talk.say("add", path="  ")
     assert panel.said == (
         "warning",
