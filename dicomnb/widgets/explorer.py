@@ -179,8 +179,8 @@ class Explorer(VBox):  # type: ignore[misc]
     # -- where there is no browser ---------------------------------------------------------------
 
     def __repr__(self) -> str:
-        where = "not connected" if self.archive is None else self.archive.source.address
-        return f"<dicomnb Explorer: {where}>"
+        # Not where: a folder may be named after a patient, and this is saved with the notebook.
+        return f"<dicomnb Explorer: {'not connected' if self.archive is None else 'connected'}>"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = super()._repr_mimebundle_(**options)

@@ -190,7 +190,7 @@ def test_a_button_looks_at_what_is_selected(explorer: Explorer) -> None:
 def test_without_widgets_it_says_what_it_is(explorer: Explorer) -> None:
     bundle = explorer._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert data["text/plain"] == repr(explorer)
+    assert data["text/plain"] == repr(explorer) == "<dicomnb Explorer: connected>"
     assert "Run this cell in a live notebook" in data["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in data
 
