@@ -9,7 +9,8 @@ import traitlets
 from ipywidgets import Box, VBox
 
 from dicomnb.archive import Archive
-from dicomnb.errors import BadQuery
+from dicomnb.errors import BadQuery, RefError
+from dicomnb.refs import refs_of
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets.connecting import ConnectPanel
 from dicomnb.widgets.deleting import DeletePanel
@@ -137,9 +138,22 @@ class Explorer(VBox):  # type: ignore[misc]
         note = f"{count:,}" if count else ""
         self._tabs.notes = {"fetch": note, "delete": note}
         panel = {"fetch": self.retrieve, "delete": self.delete}.get(self.tab)
-        if panel is None or (panel is self.delete and not count and panel.what is self._done):
-            return  # what became of the rows that are gone stays to be read
-        panel.what = rows if count else None
+        if panel is not None and not (panel is self.delete and self._is_rest(rows)):
+            panel.what = rows if count else None
+
+    def _is_rest(self, rows: pd.DataFrame | None) -> bool:
+        """Whether these are what is left of what was deleted: its outcome stays to be read."""
+        if self._done is None or self.delete.what is not self._done:
+            return False
+        try:
+            done = set(refs_of(self._done))
+            left, selected = (
+                set() if one is None or one.empty else set(refs_of(one))
+                for one in (self.results, rows)
+            )
+        except RefError:
+            return False  # the panel says what is wrong with them
+        return left & done == selected
 
     def _open(self, row: pd.Series) -> None:
         """Show a series or an instance."""

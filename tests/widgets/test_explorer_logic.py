@@ -121,6 +121,35 @@ def test_after_a_deletion_the_search_is_made_again(explorer: Explorer) -> None:
     assert explorer.results["NumberOfStudyRelatedSeries"].iloc[0] == count - 1
 
 
+def test_why_something_was_not_deleted_stays_to_be_read(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = series_of(explorer, "Zhang*")
+    bad, source = rows["SeriesInstanceUID"].iloc[1], explorer.archive.source
+    delete = source.delete
+
+    def failing(ref: dn.Ref, **options: Any) -> Any:
+        if ref.series == bad:
+            raise dn.ServerError("It broke.", status=500)
+        return delete(ref, **options)
+
+    monkeypatch.setattr(source, "delete", failing)
+    explorer.selected = rows.iloc[:2]
+    explorer.tab = "delete"
+    explorer.delete.wait()
+    explorer.delete.delete(explorer.delete.words)
+    explorer.wait()
+    assert list(explorer.selected["SeriesInstanceUID"]) == [bad]
+    assert explorer.delete.said[0] == "warning"
+    assert "1 not deleted; the table says why" in explorer.delete.said[1]
+    assert explorer.delete._state()["done"]
+    # Whatever else is selected is looked at.
+    explorer.search.back().wait()
+    explorer.selected = explorer.results.iloc[:1]
+    explorer.wait()
+    assert explorer.delete.words.startswith("delete 1 study with ")
+
+
 def test_after_an_upload_the_search_is_made_again(explorer: Explorer) -> None:
     explorer.search.search(level="study").wait()
     count = len(explorer.results)
