@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from dicomnb.widgets.recipes import Search
     from dicomnb.widgets.trails import Step
 
 __all__ = ["Explorer", "browse"]
@@ -227,6 +228,7 @@ class _Search(SearchPanel):
     ) -> None:
         self._opened = opened
         self._stale: list[Step] = []
+        self._begun: tuple[Step, Search, bool] | None = None
         super().__init__(archive, keep=keep)
 
     @property
@@ -255,9 +257,21 @@ class _Search(SearchPanel):
         self._open(rows.iloc[0])
 
     def renew(self) -> None:
-        """Make the last search again, and those before it when they are gone back to."""
+        """Make the last search again, and those before it when they are gone back to.
+
+        One that is under way is begun anew: it may have read what is gone by now.
+        """
         self._stale = [step for step in self._trail if step.found is not None]
-        self._again()
+        if self.busy and self._begun is not None and self._begun[0] is self._step:
+            step, search, keep = self._begun
+            self._stale = [one for one in self._stale if one is not step]
+            self._begin_search(search, keep=keep)
+        else:
+            self._again()
+
+    def _begin_search(self, search: Search, *, keep: bool = False) -> None:
+        super()._begin_search(search, keep=keep)
+        self._begun = (self._step, search, keep)
 
     def back(self, steps: int = 1) -> Self:
         """Go up again; rows that may be others by now are searched for again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from nbclient import NotebookClient
 
 import dicomnb as dn
 from dicomnb.archive import Archive
+from dicomnb.pool import Cancel
 from dicomnb.volumes.lazy import LazyArray
 from dicomnb.volumes.volume import Volume
 from dicomnb.widgets import Explorer
 from tests.conftest import real_file
+from tests.widgets.conftest import until
 
 WRITABLE = dn.Options(writable=True)
 
@@ -157,6 +160,32 @@ def test_after_an_upload_the_search_is_made_again(explorer: Explorer) -> None:
     explorer.wait()
     assert list(explorer.upload.outcome["Outcome"]) == ["stored"]
     assert len(explorer.results) == count + 1
+
+
+def test_a_search_under_way_goes_on_when_instances_come_or_go(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that a person has begun, not the last that was made; and from its beginning."""
+    search, go, asked = explorer.search, threading.Event(), list[dict[str, Any]]()
+    search.search(level="study", PatientName="Zhang*").wait()
+    studies = Archive.studies
+
+    def slowly(self: Archive, where: Any = None, *, cancel: Cancel, **given: Any) -> pd.DataFrame:
+        asked.append(given)
+        while not go.is_set():
+            cancel.wait(0.005)
+        return studies(self, where, cancel=cancel, **given)
+
+    monkeypatch.setattr(Archive, "studies", slowly)
+    search._step.form = {}
+    search.search()
+    until(lambda: asked)
+    explorer.upload.outcome = explorer.upload.outcome.reindex([0])
+    go.set()
+    search.wait()
+    assert len(asked) == 2
+    assert len(explorer.results) == 2
+    assert search.said == ("info", "")
 
 
 def test_another_archive_is_followed_by_all(explorer: Explorer, demo_folder: Path) -> None:
