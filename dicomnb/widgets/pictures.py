@@ -74,8 +74,7 @@ class Pictures:
     def show(self, archive: Archive | None, rows: pd.DataFrame, level: Level) -> None:
         """Draw these rows, the first of them; whatever was being drawn is given up."""
         if archive is not self._archive:
-            with self._lock:
-                self._kept.clear()
+            self._kept = OrderedDict()  # not emptied: what is being drawn now belongs to the other
         self._archive = archive
         first = rows.iloc[:MOST] if archive is not None else rows.iloc[:0]
         self._items = [_item(first.iloc[[at]], level) for at in range(len(first))]
@@ -90,10 +89,10 @@ class Pictures:
         items = list(self._items)
         told = {"kind": "pictures", "turn": turn, "all": self._all}
         self._send({**told, "items": [{"caption": caption} for _, caption, _ in items]}, [])
-        archive = self._archive
+        archive, kept = self._archive, self._kept
         if archive is not None and items:
             self._cancel = self._background.run(
-                lambda cancel: self._draw(archive, items, turn, cancel)
+                lambda cancel: self._draw(archive, kept, items, turn, cancel)
             )
 
     def wait(self) -> None:
@@ -107,6 +106,7 @@ class Pictures:
     def _draw(
         self,
         archive: Archive,
+        kept: OrderedDict[Ref, Picture],
         items: list[tuple[Ref | None, str, str]],
         turn: int,
         cancel: Cancel,
@@ -116,9 +116,9 @@ class Pictures:
             if ref is None:
                 return index, (None, reason)
             with self._lock:
-                picture = self._kept.get(ref)
+                picture = kept.get(ref)
             picture = picture or _drawn(archive, ref, inner)
-            self._keep(ref, picture)
+            self._keep(kept, ref, picture)
             return index, picture
 
         workers = min(_WORKERS, archive.options.workers)
@@ -131,13 +131,13 @@ class Pictures:
                 for index, picture in drawn:
                     self._tell(partial(self._hand, turn, index, *picture))
 
-    def _keep(self, ref: Ref, picture: Picture) -> None:
+    def _keep(self, kept: OrderedDict[Ref, Picture], ref: Ref, picture: Picture) -> None:
         with self._lock:
             if picture[0] is not None:
-                self._kept[ref] = picture
-                self._kept.move_to_end(ref)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+                kept[ref] = picture
+                kept.move_to_end(ref)
+            while len(kept) > _KEPT:
+                kept.popitem(last=False)
 
     def _hand(self, turn: int, index: int, png: bytes | None, reason: str) -> None:
         if turn == self._turn:

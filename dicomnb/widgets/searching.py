@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dicomnb.archive import Archive
     from dicomnb.pool import Cancel
+    from dicomnb.query.abilities import SearchAbilities
     from dicomnb.refs import Level
 
 __all__ = ["SearchPanel"]
@@ -231,17 +232,18 @@ class SearchPanel(Stepping):
             raise BadQuery("No archive is connected, so there is nothing to search in.")
         self.cancel()
 
-        def work(cancel: Cancel) -> pd.DataFrame:
+        def work(cancel: Cancel) -> tuple[pd.DataFrame, SearchAbilities]:
             table = search.run(archive, step.within, progress=self._tell_progress, cancel=cancel)
-            abilities = archive.source.abilities().search
-            self._matched, self._matches_fuzzily = abilities.attributes, abilities.fuzzy
-            return table
+            return table, archive.source.abilities().search
 
-        def done(table: pd.DataFrame) -> None:
+        def done(result: tuple[pd.DataFrame, SearchAbilities]) -> None:
+            table, abilities = result
             step.found = Found(search, table, step.within)
             called = f"{self._called() or 'panel'}.results"
             step.notes = notes_of(table, self._heard, called=called)
             self._heard = ()
+            if archive is self.archive:
+                self._matched, self._matches_fuzzily = abilities.attributes, abilities.fuzzy
             if step is self._step and archive is self.archive:
                 self._show(keep=keep)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -418,6 +419,32 @@ def test_a_search_is_cancelled_and_a_new_one_cancels_the_old(folder: dn.Archive)
     assert list(panel.results["PatientName"].str[0].unique()) == ["M"]
 
 
+def test_what_one_archive_can_is_not_taken_for_what_another_can(folder: dn.Archive) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    class Telling:
+        """A source that takes long to say that it does not match names fuzzily."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(folder.source, name)
+
+        def abilities(self) -> Any:
+            asked.set()
+            assert go.wait(60)
+            found = folder.source.abilities()
+            return replace(found, search=replace(found.search, fuzzy=False))
+
+    archive = Slow(folder)
+    archive.source = Telling()  # type: ignore[attr-defined]
+    archive.go.set()
+    panel = SearchPanel(archive)  # type: ignore[arg-type]
+    panel.search()
+    assert asked.wait(60)
+    panel.archive = None
+    go.set()
+    assert panel.wait()._state()["fuzzy_here"]
+
+
 def test_an_error_leaves_the_rows_and_a_way_forward(folder: dn.Archive) -> None:
     archive = Slow(folder)
     archive.go.set()
@@ -482,6 +509,31 @@ def test_pictures_of_an_earlier_choice_are_given_up(folder: dn.Archive) -> None:
     assert {told["turn"] for told, _ in view.told if told["kind"] == "picture"} == {last}
     asked = len([told for told, _ in view.told if told["kind"] == "picture"])
     assert asked == 1
+
+
+def test_a_picture_of_one_archive_is_not_shown_of_another(
+    folder: dn.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dn.connect(folder.source.address)
+    begun, go, asked = threading.Event(), threading.Event(), list[dn.Archive]()
+    draw = dn.Archive.thumbnail
+
+    def thumbnail(self: dn.Archive, ref: dn.Ref, **how: Any) -> Any:
+        asked.append(self)
+        begun.set()
+        assert go.wait(60)
+        return draw(self, ref)
+
+    monkeypatch.setattr(dn.Archive, "thumbnail", thumbnail)
+    panel = SearchPanel(folder, level="series")
+    for archive in (folder, other):
+        panel.archive = archive
+        panel.search(Modality="CT")._background.wait()
+        panel.selected = panel.results.head(1)
+        assert begun.wait(60)
+    go.set()
+    panel.wait()
+    assert asked == [folder, other]
 
 
 def test_a_picture_that_fails_says_why_and_costs_no_other(
