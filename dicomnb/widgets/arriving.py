@@ -51,6 +51,7 @@ class Arriving(Panel):
         self._to_check: deque[tuple[str, Path]] = deque()
         self._heard = self._begun = self._told = 0.0
         self._moved = self._awaited = 0
+        self._arrival = ""
         self._missing: set[str] | None = None
         self._timer: threading.Timer | None = None
         super().__init__(**traits)
@@ -63,6 +64,11 @@ class Arriving(Panel):
             "here": self._here,
             "gone": self._gone,
         }
+
+    @property
+    def _activity(self) -> str:
+        """What arrives goes before other work: it is how far that has come that is told."""
+        return self._arrival or super()._activity
 
     # -- for the panel to define ------------------------------------------------------------------
 
@@ -147,7 +153,8 @@ class Arriving(Panel):
             self._begun, self._moved = monotonic(), 0
             self._say("info", "")
         self._heard = monotonic()
-        self.busy = f"Receiving {counted(count, 'file')}…"
+        self._arrival = f"Receiving {counted(count, 'file')}…"
+        self.busy = self._activity
         if self._timer is None:
             self._watch()
 
@@ -219,7 +226,8 @@ class Arriving(Panel):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.busy = ""
+        self._arrival = ""
+        self.busy = self._activity
 
     # -- what does not arrive ---------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ class Panel(anywidget.AnyWidget):
         super().__init__(**traits)
         self._cancel: Cancel | None = None
         self._latest: object = None
+        self._label = ""
         self._progress_told = 0.0
         self._background = Background(f"dicomnb-{type(self).__name__}", self._failed)
         self._is_made = True
@@ -133,6 +134,11 @@ class Panel(anywidget.AnyWidget):
         """Say what went wrong: errors of dicomnb tell themselves what to do about it."""
         self._say("error", in_words(error))
 
+    @property
+    def _activity(self) -> str:
+        """What is being done, in words; empty when nothing is."""
+        return self._label
+
     # -- work beside the kernel ------------------------------------------------------------------
 
     def _begin(
@@ -155,7 +161,8 @@ class Panel(anywidget.AnyWidget):
         with self._background.turn:
             self._latest = this
             self._say("info", "")
-            self.busy = label
+            self._label = label
+            self.busy = self._activity
 
         def run(cancel: Cancel) -> None:
             with heard() as warnings:
@@ -176,7 +183,8 @@ class Panel(anywidget.AnyWidget):
         def ended() -> None:
             # What was begun after it, having cancelled it, goes on.
             if this is self._latest:
-                self.busy = ""
+                self._label = ""
+                self.busy = self._activity
                 self._progress_told = 0.0  # the first that the next work tells is not held back
             then()
 

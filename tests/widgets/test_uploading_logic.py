@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -310,6 +311,22 @@ def test_cancel_while_files_arrive(folder: dn.Archive, own_temporary_folder: Pat
     assert panel.wait().files["State"].tolist() == ["left out"]
     talk.offer(("b", "a.dcm", data))  # may be chosen again
     assert talk.wanted()[-1] == ["b", 0]
+
+
+def test_what_arrives_is_said_on_when_other_work_is_done(folder: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    data = CT.read_bytes()
+    talk.offer(("a", "a.dcm", data))
+    panel.add(scans / "deep").wait()
+    assert panel.busy == "Receiving 1 file…"
+    go = threading.Event()
+    panel._begin("Looking…", lambda cancel: go.wait(60), lambda found: None)
+    assert panel.busy == "Receiving 1 file…"
+    talk.say("cancel")
+    assert panel.busy == "Looking…"
+    go.set()
+    assert panel.wait().busy == ""
 
 
 def test_a_page_that_goes_takes_its_files_along(
