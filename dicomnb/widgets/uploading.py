@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dicomnb.errors import Cancelled, DicomnbError
 from dicomnb.refs import Ref
+from dicomnb.transfer.again import NOT_STORED
 from dicomnb.widgets.arriving import Arriving
 from dicomnb.widgets.changeable import why_no_store
 from dicomnb.widgets.columns import person
@@ -21,7 +22,7 @@ from dicomnb.widgets.sending import Sent, outcomes, send
 from dicomnb.widgets.wanted import day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -322,8 +323,8 @@ class UploadPanel(Arriving):
         return found
 
     def _begin_sending(self, files: list[Listed], nothing: str) -> Self:
-        if self._cannot and self.archive is None:
-            raise DicomnbError(self._cannot)
+        if self._is_sending or self.archive is None:
+            raise DicomnbError(self._closed())
         if not files:
             self._say("info", nothing)
             return self
@@ -338,7 +339,10 @@ class UploadPanel(Arriving):
 
             return send(archive, files, like=like, tell=tell, cancel=cancel)
 
-        self._begin(f"Sending {counted(total, 'file')}…", work, self._sent, failed=self._not_sent)
+        def done(sent: Sent) -> None:
+            self._sent(sent, archive)
+
+        self._begin(f"Sending {counted(total, 'file')}…", work, done, failed=self._not_sent)
         self._tell_state()
         return self
 
@@ -347,21 +351,33 @@ class UploadPanel(Arriving):
         self._failed(error)
         self._tell_state()
 
-    def _sent(self, sent: Sent) -> None:
+    def _sent(self, sent: Sent, archive: Archive) -> None:
         self._is_sending = False
         with self._lock:
-            for key, row in sent.rows.items():
-                if key in self._files:
-                    one = self._files[key]
-                    one.outcome, one.state = row, "sent"
-                    if one.is_stored:
-                        self._spool.drop([key])
-                        one.path = None if one.is_copy else one.path
-            rows = [one.outcome for one in self._files if one.outcome is not None]
-            self.outcome = outcomes(rows)
-        stored = sum(self._files[key].is_stored for key in sent.rows if key in self._files)
-        self._say(*_summary(stored, len(sent.rows), sent.error))
+            rows = {key: row for key, row in sent.rows.items() if key in self._files}
+            stored = [key for key, row in rows.items() if row["Outcome"] not in NOT_STORED]
+            if archive is self.archive:
+                self._note_sent(rows)
+            else:  # what the one before has now is not on the list of the new one
+                self._files.forget(stored)
+            self._spool.drop(stored)
+        if archive is self.archive:
+            self._say(*_summary(len(stored), len(rows), sent.error))
+        else:
+            words = f"{len(stored):,} of {len(rows):,} stored in {archive.source.address}"
+            left = " The others are listed still." if len(stored) < len(rows) else ""
+            self._say("warning", f"{words}, before another archive was chosen.{left}")
         self._tell_state()
+
+    def _note_sent(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note what became of files, by their keys."""
+        for key, row in rows.items():
+            one = self._files[key]
+            one.outcome, one.state = row, "sent"
+            if one.is_stored:
+                one.path = None if one.is_copy else one.path
+        told = [one.outcome for one in self._files if one.outcome is not None]
+        self.outcome = outcomes(told)
 
     def __repr__(self) -> str:
         return f"<dicomnb UploadPanel: {len(self._files):,} files>"

@@ -539,6 +539,44 @@ def test_a_new_archive_begins_anew(folder: dn.Archive, server: dn.Archive, scans
     assert len(server.instances()) == len(folder.instances()) == 1
 
 
+@pytest.mark.parametrize("there", [0, 2])
+def test_another_archive_while_files_are_sent(
+    server: dn.Archive, folder: dn.Archive, scans: Path, monkeypatch: Any, there: int
+) -> None:
+    """What went to the one before is not taken for what the new one has."""
+    panel = UploadPanel(server).add(scans / "deep" / "0.dcm").add(scans / "deep" / "1.dcm").wait()
+    inside, go, store = threading.Event(), threading.Event(), server.source.store
+
+    def waiting(uploads: Any, **options: Any) -> Any:
+        done = store(uploads, **options) if there else None
+        inside.set()
+        assert go.wait(60)
+        return done or store(uploads, **options)
+
+    monkeypatch.setattr(server.source, "store", waiting)
+    panel.store()
+    assert inside.wait(60)
+    panel.archive = folder
+    go.set()
+    panel.wait()
+    assert panel.outcome.empty
+    assert len(server.instances()) == there
+    words = f"{there} of 2 stored in {server.source.address}, before another archive was chosen."
+    assert panel.said == ("warning", words + ("" if there else " The others are listed still."))
+    assert panel.files["State"].tolist() == ["ready"] * (2 - there)
+    panel.store().wait()
+    assert len(folder.instances()) == 2 - there
+
+
+def test_nothing_is_sent_twice_at_a_time(server: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(server).add(scans / "deep" / "0.dcm").wait()
+    panel.store()
+    for again in (panel.store, panel.retry):
+        with pytest.raises(dn.DicomnbError, match="being sent"):
+            again()
+    assert panel.wait().outcome["Outcome"].tolist() == ["stored"]
+
+
 def test_read_only_places_say_so_up_front(scans: Path) -> None:
     panel = UploadPanel(dn.connect(scans)).wait()
     talk = Talk(panel)
