@@ -225,6 +225,26 @@ def test_what_is_dropped_and_cannot_be_read_has_a_row_that_says_so(
     expect(row).to_contain_text(why)
 
 
+def test_what_is_said_of_the_first_files_stays_when_the_last_were_looked_at(
+    bridge: Callable[[Any], Bridge], page: Page, server: dn.Archive
+) -> None:
+    panel = UploadPanel(server, limit_bytes=1000).wait()
+    made = bridge(panel)
+    page.evaluate("""() => {
+        const start = new Uint8Array(2000);
+        start.set([68, 73, 67, 77], 128);
+        const files = Array.from({length: 501}, (_, at) => new File([start], `${at}.dcm`));
+        const slow = new Promise((done) => { window.release = () => done(new ArrayBuffer(132)); });
+        files[500].slice = () => ({ arrayBuffer: () => slow });
+        window.offered = view.offer(files.map((one) => [one, one.name]));
+    }""")
+    made.pump(until=lambda: len(panel.files) == 500)
+    warning = page.get_by_text("500 files left out")
+    expect(warning).to_be_visible()
+    page.evaluate("() => { window.release(); return window.offered; }")
+    expect(warning).to_be_visible()
+
+
 def test_a_file_that_changed_since_it_was_chosen(
     bridge: Callable[[Any], Bridge], page: Page, server: dn.Archive, tmp_path: Path
 ) -> None:

@@ -80,11 +80,12 @@ class Uploading extends Panel {
 
   async offer(found) {
     if (!found.length) return;
-    this.tell("info", `Looking at ${count(found.length, "file")}…`);
+    const words = `Looking at ${count(found.length, "file")}…`;
+    this.tell("info", words);
     // A browser gives a folder's files in no order.
     found.sort(([, one], [, other]) => one.localeCompare(other, "en", { numeric: true }));
     await this.sender.offer(found);
-    this.tell("info", "");
+    if (this.words.textContent === words) this.tell("info", ""); // else the kernel said something
     this.offers += 1;
   }
 
