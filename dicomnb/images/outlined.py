@@ -15,6 +15,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.tag import BaseTag
 
+from dicomnb.wire.layouts import Layouts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,9 +45,16 @@ Key = tuple[int, str | None, bytes, bytes]
 
 
 class Recall:
-    """Values by the bytes that they came from; they are not to be changed."""
+    """What is remembered of the headers of a series.
+
+    Values are known by the bytes that they came from; they are not to be changed.
+
+    Attributes:
+        layouts: in which ways the headers are laid out.
+    """
 
     def __init__(self) -> None:
+        self.layouts = Layouts()
         self._values: dict[Key, Any] = {}
 
     def value(self, key: Key, make: Callable[[], Any]) -> Any:

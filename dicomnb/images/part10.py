@@ -6,7 +6,6 @@ they belong to, with no copy in between. What follows the pixels is left unread.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -30,7 +29,7 @@ from dicomnb.images.pixels import (
     transfer_syntax_of,
 )
 from dicomnb.limits import Limits
-from dicomnb.wire.outline import More, Unusual, meta_outline, outline
+from dicomnb.wire.outline import More, Unusual
 from dicomnb.wire.parts import BytesPart
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ __all__ = ["PartialInstance", "read_instance"]
 
 _IMPLICIT = "1.2.840.10008.1.2"
 _UNDEFINED = 0xFFFFFFFF
-_SYNTAX = 0x00020010
-_UID = re.compile(r"[0-9.]+")
 _DICOM = "application/dicom"
 _LARGEST_OUTLINED = 1 << 20
 """Larger headers are those of many frames, which are looked at one by one."""
@@ -107,15 +104,7 @@ def _outlined(reader: Reader, recall: Recall) -> _Head | None:
         data = reader.peek(size)
         is_all = len(data) < size
         try:
-            meta = meta_outline(data)
-            if _SYNTAX not in meta.elements:
-                return None
-            _, begin, end = meta.elements[_SYNTAX]
-            syntax = data[begin:end].decode("latin_1").rstrip("\0 ")
-            if syntax in (DEFLATED, BIG_ENDIAN) or not _UID.fullmatch(syntax):
-                return None
-            is_implicit = syntax == _IMPLICIT
-            found = outline(data, meta.end, is_implicit=is_implicit)
+            syntax, is_implicit, found = recall.layouts.outline(data)
             break
         except More as more:
             size = max(more.needed, 2 * len(data))  # twice: so that the walks stay cheap

@@ -25,6 +25,7 @@ from dicomnb.transfer.planning import (
     is_faster_side_by_side,
     seems_faster_side_by_side,
 )
+from dicomnb.wire.layouts import Layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -118,6 +119,7 @@ class Fetch:
     ) -> None:
         self.source = source
         self.job = job
+        self._layouts = Layouts()
         self._take = take
         self._workers = workers
         self._most = most or workers
@@ -212,7 +214,7 @@ class Fetch:
         """Take one part of a stream unless it was had before or is not wanted."""
         ref = self.job.ref
         try:
-            instance, whole = named(part, ref)
+            instance, whole = named(part, ref, self._layouts)
             if str(instance.instance) in self._handled or not self._is_wanted(instance):
                 return
             ref = instance
@@ -341,7 +343,7 @@ class Fetch:
                         f"Asked for {ref.path}, and more than one part came.",
                         url=self.source.address,
                     )
-                self._take(named(part, ref)[1], ref)
+                self._take(named(part, ref, self._layouts)[1], ref)
                 self._handled.add(str(ref.instance))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dicomnb.pool import Cancel
     from dicomnb.source import Source
+    from dicomnb.wire.layouts import Layouts
     from dicomnb.wire.parts import Part
 
 __all__ = ["NO_INSTANCE", "check_asked", "header_of", "named", "parts_of"]
@@ -85,10 +86,11 @@ def _within(asked: Ref, *uids: str | None) -> Ref:
     return found
 
 
-def named(part: Part, asked: Ref) -> tuple[Ref, Part]:
+def named(part: Part, asked: Ref, layouts: Layouts | None = None) -> tuple[Ref, Part]:
     """Which instance a part is, and the part, to be read from its first byte.
 
     Only a part that is not plain enough for a walk over its beginning is parsed, as a whole.
+    ``layouts`` remembers those of parts before.
 
     Raises:
         ProtocolError: it is none of ``asked``, or is no DICOM instance.
@@ -96,7 +98,7 @@ def named(part: Part, asked: Ref) -> tuple[Ref, Part]:
     head = b""
     for size in _HEAD_BYTES:
         head += _next_bytes(part, size - len(head))
-        uids = outlined_uids(head)
+        uids = outlined_uids(head, layouts)
         if uids is not None:
             return _within(asked, uids.study, uids.series, uids.instance), _Replayed(head, part)
         if len(head) < size:

@@ -20,7 +20,7 @@ from dicomnb.wire.elements import PIXEL_TAGS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["More", "Outline", "Unusual", "meta_outline", "outline"]
+__all__ = ["META_AT", "More", "Outline", "Unusual", "meta_outline", "outline"]
 
 _HEAD = struct.Struct("<HHHH").unpack_from
 """Group, element, VR, length of two bytes; without a VR, the last two are the length."""
@@ -29,7 +29,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _FIRST_DELIMITER = 0xFFFE0000
 _DEEPEST = 32
-_META_AT = 132
+META_AT = 132
 """After the preamble and DICM (PS3.10 section 7.1)."""
 
 
@@ -74,12 +74,12 @@ def meta_outline(data: bytes | bytearray) -> Outline:
         Unusual: there is none.
         More: ``data`` is too short.
     """
-    if len(data) < _META_AT:
-        raise More(_META_AT)
-    if data[_META_AT - 4 : _META_AT] != b"DICM":
+    if len(data) < META_AT:
+        raise More(META_AT)
+    if data[META_AT - 4 : META_AT] != b"DICM":
         raise Unusual("no DICM after a preamble")
     elements: dict[int, tuple[str | None, int, int]] = {}
-    position = _META_AT
+    position = META_AT
     while True:
         if position + 12 > len(data):
             raise More(position + 12)
