@@ -39,7 +39,8 @@ class Changing(Connected):
         """Store instances (PS3.18 section 10.5).
 
         Files are streamed from their disk, data sets encoded a few at a time; a file that
-        changes or vanishes meanwhile is a row that failed, and nothing of it is stored.
+        changes or vanishes meanwhile is a row that failed, and nothing of it is stored. The first
+        files of a folder are sent while others are looked at.
 
         Args:
             what: a file, a folder (with all below it), a glob, data sets, bytes, or a list or
@@ -72,7 +73,7 @@ class Changing(Connected):
             >>> table = archive.store(retry=table)  # those that failed
         """
         from dicomnb.transfer.again import again, merged
-        from dicomnb.transfer.items import items_of
+        from dicomnb.transfer.given import items_of
 
         if form not in ("multipart", "single"):
             raise ValueError(f"form={form!r}: it is 'multipart' or 'single'.")
@@ -80,8 +81,7 @@ class Changing(Connected):
             raise TypeError("store needs something to store, or retry=table.")
         found = items_of(what) if what is not None else None
         if retry is None and found is not None:
-            everything: Iterable[Item] = found if found.known is None else found.known
-            table = self._sent(everything, study, form, progress, cancel)
+            table = self._sent(found, study, form, progress, cancel)
         elif retry is not None:
             places, items = again(retry, found or ())
             news = self._sent(items, study, form, progress, cancel)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicomnb.errors import warn
@@ -52,7 +51,7 @@ def again(table: pd.DataFrame, given: Iterable[Item]) -> tuple[list[int], list[I
         if row["Outcome"] not in NOT_STORED:
             continue
         if isinstance(row["File"], str):
-            item: Item | None = FileItem(Path(row["File"]))
+            item: Item | None = FileItem(row["File"])
         else:
             queue = held.get(row["SOPInstanceUID"])
             item = queue.popleft() if queue else None

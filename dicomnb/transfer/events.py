@@ -26,7 +26,8 @@ class Progress:
     Attributes:
         done: rows or instances finished, those that failed included.
         bytes_done: bytes moved over the line; what was there already is not counted.
-        total: rows or instances in all, or None while that is not known.
+        total: rows or instances in all, or None while that is not known. Files to be stored that
+            have not been looked at count: those that turn out not to be DICOM no longer do.
         failed: how many of ``done`` failed.
         skipped: how many of ``done`` were there already.
         seconds: since the work began.

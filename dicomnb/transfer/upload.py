@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from dicomnb.errors import (
 )
 from dicomnb.pool import closed_after, side_by_side
 from dicomnb.transfer.events import Progress
+from dicomnb.transfer.given import Items
 from dicomnb.vr import TEXT_DTYPE
 from dicomnb.wire.storing import Outcome
 
@@ -35,7 +37,7 @@ BATCH_BYTES = 64 << 20
 """Of one request; larger for an instance that is larger by itself."""
 HELD_BYTES = 8 << 20
 """The same for what is made here and so held in memory while it is sent."""
-BATCH_INSTANCES = 50
+BATCH_INSTANCES = 100
 MOST_IN_A_ROW = 3
 """After so many batches that failed as a whole no more are sent."""
 OUTCOME_COLUMNS = {
@@ -91,15 +93,15 @@ def upload(
             KeyboardInterrupt included, it has the outcomes so far as its ``table``.
     """
     sending = _Sending(source, study=study, form=form)
-    batches = _batches(sending.listed(items), one_by_one=form == "single")
+    batches = _batches(sending.listed(items, cancel), one_by_one=form == "single")
     every = side_by_side(sending.send, batches, workers=workers, cancel=cancel, ordered=False)
-    total = len(items) if isinstance(items, Sequence) else None
     done = moved = 0
     try:
         with closed_after(every):
             for count, size in every:
                 done, moved = done + count, moved + size
-                tell(Progress(done, moved, total))
+                total = length_hint(items, -1)  # less than it was where files were no DICOM
+                tell(Progress(done, moved, total if total >= 0 else None))
                 if sending.is_hopeless:
                     break
     except BaseException as error:
@@ -143,19 +145,23 @@ class _Sending:
         self.refused: list[DicomWebError] = []
         self.is_answered = False
 
-    def listed(self, items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
+    def listed(self, items: Iterable[Item], cancel: Cancel | None) -> Iterator[tuple[int, Item]]:
         """The items with their places; kept until their outcomes are known."""
         for place, item in enumerate(items):
+            if cancel is not None:
+                cancel.check()
             self._waiting[place] = item
             yield place, item
 
     def note_rest(self, items: Iterable[Item], why: str) -> None:
         """Give those a row that have none, those included that were never come to.
 
-        An iterator is not gone through for that: what it would have brought is not known.
+        An iterator is not gone through for that: what it would have brought is not known. Nor
+        are files opened that have not been: a slow disk would keep whoever wants to stop.
         """
-        if isinstance(items, Sequence):
-            rest = {place: item for place, item in enumerate(items) if place not in self._rows}
+        known = items.without_a_look if isinstance(items, Items) else items
+        if isinstance(known, Sequence):
+            rest = {place: item for place, item in enumerate(known) if place not in self._rows}
             self._waiting.update(rest)
         for place in list(self._waiting):
             self._note(place, Outcome("failed", reason=why))

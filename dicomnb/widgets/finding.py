@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicomnb.errors import NoDicom
-from dicomnb.transfer.items import items_of
+from dicomnb.transfer.given import items_of
 from dicomnb.widgets.checking import kind_of
 from dicomnb.widgets.folders import expanded
 
@@ -53,9 +53,12 @@ def found_at(path: str | Path, cancel: Cancel) -> Found:
         if not pictures:
             raise
         return Found(pictures)
-    files = [Path(one.file) for one in items.known or () if one.file is not None]
+    files = []
+    for one in items:
+        cancel.check()
+        if one.file is not None:
+            files.append(Path(one.file))
     beside = [Path(name) for name in items.passed_over]
-    cancel.check()
     beside_it = {one: _is_picture(one) for one in beside}
     files += [one for one, is_picture in beside_it.items() if is_picture]
     return Found(files, [one for one, is_picture in beside_it.items() if not is_picture])

@@ -81,18 +81,22 @@ class FileUpload:
     """
 
     def __init__(
-        self, path: Path, *, identity: Sent | None = None, state: tuple[int, int] | None = None
+        self,
+        path: str | Path,
+        *,
+        identity: Sent | None = None,
+        state: tuple[int, int] | None = None,
     ) -> None:
         self.path = path
         self.identity = identity
         self._first_seen = state
-        if state is not None and state_of(path.stat()) != state:
+        if state is not None and state_of(os.stat(path)) != state:
             self.identity = self._first_seen = None
 
     @property
     def name(self) -> str:
         """The file's path."""
-        return str(self.path)
+        return os.fspath(self.path)
 
     @property
     def length(self) -> int:
@@ -102,7 +106,7 @@ class FileUpload:
     @property
     def _seen(self) -> tuple[int, int]:
         if self._first_seen is None:
-            self._first_seen = state_of(self.path.stat())
+            self._first_seen = state_of(os.stat(self.path))
         return self._first_seen
 
     def open(self) -> BinaryIO:
@@ -112,14 +116,14 @@ class FileUpload:
             OSError: it cannot be opened, or is not as it was.
         """
         seen = self._seen
-        file = self.path.open("rb")
+        file = open(self.path, "rb")  # noqa: SIM115  # the caller closes it
         if state_of(os.fstat(file.fileno())) != seen:
             file.close()
             raise OSError(None, "it was changed while it was being stored")
         return file
 
     def __repr__(self) -> str:
-        return f"FileUpload({str(self.path)!r})"
+        return f"FileUpload({self.name!r})"
 
 
 def state_of(status: os.stat_result) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def warm(who: str) -> None:
         import dicomnb.transfer.again
         import dicomnb.transfer.fetching
         import dicomnb.transfer.frames
-        import dicomnb.transfer.items
+        import dicomnb.transfer.given
         import dicomnb.transfer.reading
         import dicomnb.transfer.stacking
         import dicomnb.transfer.suv

@@ -22,8 +22,9 @@ from dicomnb.pool import Cancel
 from dicomnb.query import Query
 from dicomnb.source import Abilities, Page, Rendering
 from dicomnb.transfer.deletion import delete
+from dicomnb.transfer.given import items_of
 from dicomnb.transfer.identity import named
-from dicomnb.transfer.items import FileItem, items_of
+from dicomnb.transfer.items import FileItem
 from dicomnb.wire.identity import identity_of
 from dicomnb.wire.parts import BytesPart, Part
 from dicomnb.wire.storing import FileUpload
@@ -260,8 +261,8 @@ def test_a_file_is_known_by_one_look_until_it_is_changed(tmp_path: Path) -> None
     other.save_as(path)
     os.utime(path, ns=(0, 0))
     assert identity_of(item.upload()).instance == other.SOPInstanceUID
-    assert (item.weight, FileItem(path).weight) == (size, path.stat().st_size)
-    assert FileItem(tmp_path / "none").weight == 0
+    assert (item.weight, FileItem(str(path)).weight) == (size, path.stat().st_size)
+    assert FileItem(str(tmp_path / "none")).weight == 0
 
 
 def test_links_to_folders_are_followed_and_parts_passed_by(tree: Path, tmp_path: Path) -> None:

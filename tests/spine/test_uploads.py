@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from pydicom.uid import generate_uid
 import dicomnb as dn
 from dicomnb.pool import Cancel
 from dicomnb.transfer.events import Progress
-from dicomnb.transfer.items import items_of
+from dicomnb.transfer.given import items_of
+from dicomnb.transfer.upload import BATCH_INSTANCES as BATCH
 from dicomnb.transfer.upload import upload
 from dicomnb.wire.storing import FileUpload, Outcome
 from tests.conftest import real_file
@@ -63,17 +65,15 @@ class Memory:
 
 def sent(source: Any, what: Any, **options: Any) -> pd.DataFrame:
     """Upload one batch after another."""
-    items = items_of(what)
-    everything = items if items.known is None else items.known
     options = {"workers": 1, "tell": lambda told: None, **options}
-    return upload(source, everything, study=None, **options)
+    return upload(source, items_of(what), study=None, **options)
 
 
 def test_outcomes_of_other_batches_outlive_one_that_fails() -> None:
     data = CT.read_bytes()
-    for first, second in ((50, 80), (0, 130)):
-        table = sent(Memory(fails={2 if first else 1}), [data] * 130)
-        expected = ["stored"] * first + ["failed"] * 50 + ["stored"] * (second - 50)
+    for first, second in ((BATCH, BATCH + 30), (0, 2 * BATCH + 30)):
+        table = sent(Memory(fails={2 if first else 1}), [data] * (2 * BATCH + 30))
+        expected = ["stored"] * first + ["failed"] * BATCH + ["stored"] * (second - BATCH)
         assert table["Outcome"].tolist() == expected
         assert table["Reason"][first].startswith("It broke.")
 
@@ -88,11 +88,11 @@ def test_when_nothing_is_answered_the_first_error_is_raised() -> None:
 
 def test_what_would_be_refused_as_well_is_not_sent() -> None:
     source = Memory(fails={2}, error=dn.AuthError)
-    table = sent(source, [CT.read_bytes()] * 230)
+    table = sent(source, [CT.read_bytes()] * (4 * BATCH))
     assert len(source.batches) == 2
-    assert table["Outcome"].tolist() == ["stored"] * 50 + ["failed"] * 180
-    assert table["Reason"][60].startswith("It broke.")
-    assert table["Reason"][200].startswith("not sent")
+    assert table["Outcome"].tolist() == ["stored"] * BATCH + ["failed"] * 3 * BATCH
+    assert table["Reason"][BATCH + 10].startswith("It broke.")
+    assert table["Reason"][3 * BATCH].startswith("not sent")
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -156,13 +156,14 @@ def test_an_iterator_is_not_gathered_and_its_faults_cost_a_row() -> None:
 
 def test_an_iterator_that_breaks_keeps_the_outcomes() -> None:
     def come() -> Iterator[Any]:
-        for number in range(60):
+        for number in range(BATCH + 10):
             yield instance(number)
         raise OSError("the disk was pulled out")
 
     with pytest.raises(OSError, match="pulled out") as caught:
         sent(Memory(), come())
-    assert caught.value.table["Outcome"].tolist() == ["stored"] * 50 + ["failed"] * 10  # type: ignore[attr-defined]
+    table = caught.value.table  # type: ignore[attr-defined]
+    assert table["Outcome"].tolist() == ["stored"] * BATCH + ["failed"] * 10
 
 
 def _new(parent: Path) -> Path:
@@ -328,15 +329,15 @@ def test_an_unreadable_file_in_a_folder_is_a_row(
     folder = tmp_path / "in"
     _slices(folder, 2, pixels=0)
     secret = sorted(folder.iterdir())[0]
-    opened = Path.open
+    opened = builtins.open
 
-    def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
-        if path == secret:  # root may read everything, so a mode does not do
+    def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+        if path == str(secret):  # root may read everything, so a mode does not do
             raise PermissionError(13, "Permission denied")
         return opened(path, *arguments, **options)
 
     archive = dn.connect(_new(tmp_path), options=dn.Options(writable=True))
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(builtins, "open", refuse)
     table = archive.store(folder)
     assert table["Outcome"].tolist() == ["failed", "stored"]
     assert "Permission denied" in table["Reason"][0]

@@ -25,6 +25,7 @@ from pydicom.uid import generate_uid
 
 import dicomnb as dn
 from dicomnb.errors import DiskFull
+from dicomnb.transfer.upload import BATCH_INSTANCES
 from dicomnb.widgets import receiving
 from dicomnb.widgets.receiving import Spool
 from dicomnb.widgets.uploading import UploadPanel
@@ -490,7 +491,7 @@ def test_a_server_that_fails_is_retried(server: dn.Archive, scans: Path, monkeyp
 def test_cancel_keeps_the_outcomes_so_far(tmp_path: Path, folder: dn.Archive) -> None:
     scans = tmp_path / "many"
     scans.mkdir()
-    for number in range(120):
+    for number in range(BATCH_INSTANCES + 20):
         own_instance(scans / f"{number:03}.dcm")
     archive = dn.connect(folder.source.address, options=dn.Options(writable=True, workers=1))
     panel = UploadPanel(archive).add(scans).wait()
@@ -503,11 +504,12 @@ def test_cancel_keeps_the_outcomes_so_far(tmp_path: Path, folder: dn.Archive) ->
     archive.source.store = cancelling  # type: ignore[method-assign]
     panel.store().wait()
     counts = panel.outcome["Outcome"].value_counts()
-    assert counts.to_dict() == {"stored": 50, "failed": 70}
-    assert panel.said[1].startswith("Cancelled. 50 of 120 stored.")
+    assert counts.to_dict() == {"stored": BATCH_INSTANCES, "failed": 20}
+    total = BATCH_INSTANCES + 20
+    assert panel.said[1].startswith(f"Cancelled. {BATCH_INSTANCES} of {total} stored.")
     del archive.source.store
     panel.retry().wait()
-    assert panel.outcome["Outcome"].tolist() == ["stored"] * 120
+    assert panel.outcome["Outcome"].tolist() == ["stored"] * total
     assert len(folder.source.abilities().deletes) == 3
 
 
