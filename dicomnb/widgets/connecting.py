@@ -183,7 +183,7 @@ class ConnectPanel(Panel):
         opened, notes = _opening(form, auth, options_of(form, self._options))
         account = self._account if form.kind == "google" else _account(form)
         asked = "search" if form.kind == "google" else form.kind
-        code = code_of(form, self._options)
+        code, before = code_of(form, self._options), self._connections
 
         def work(cancel: Cancel) -> tuple[Archive, dict[str, Any]]:
             with heard() as words:
@@ -193,6 +193,9 @@ class ConnectPanel(Panel):
 
         def done(result: tuple[Archive, dict[str, Any]]) -> None:
             archive, told = result
+            if self._connections != before:  # a script has set another one meanwhile
+                archive.close()
+                return
             self._about, self._described = told, archive
             self._notes = list(dict.fromkeys(notes))
             self.set_trait("code", code)
@@ -218,9 +221,11 @@ class ConnectPanel(Panel):
             self._own.close()  # lets go of connections; who still uses it opens new ones
             self._own = None
         if change["new"] is None:
+            self._abandon()
             self._about, self._notes, self._described = None, [], None
             self.set_trait("code", "")
         elif self._described is not change["new"]:
+            self._abandon()
             self._look_at(change["new"])
         self._tell_state()
 
@@ -233,11 +238,15 @@ class ConnectPanel(Panel):
                 self._about = told
                 self._tell_state()
 
+        def failed(error: BaseException) -> None:
+            if self.archive is archive:
+                self._refused(error, "server")
+
         self._begin(
             "Looking at what the archive can do…",
             lambda cancel: unless_cancelled(lambda: about(archive), cancel),
             done,
-            failed=lambda error: self._refused(error, "server"),
+            failed=failed,
         )
 
     def _disconnect(self) -> None:

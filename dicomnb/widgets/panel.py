@@ -239,6 +239,13 @@ class Panel(anywidget.AnyWidget):
         if self._cancel is not None:
             self._cancel.set()
 
+    def _abandon(self) -> None:
+        """Cancel what is being done for the sake of something else: nothing is said of it."""
+        self.cancel()
+        with self._background.turn:
+            self._latest, self._label = None, ""
+            self.busy = self._activity
+
     def wait(self) -> Self:
         """Until what was begun is done and told; blocks, so for scripts and tests."""
         self._background.wait()

@@ -307,7 +307,7 @@ class SearchPanel(Stepping):
     def _follow_archive(self, _: Any) -> None:
         if self._is_following:
             return
-        self.cancel()
+        self._abandon()
         first = self._trail[0]
         self._trail = [replace(first, found=None, notes=(), feed=None)]
         self._matched, self._matches_fuzzily = None, True

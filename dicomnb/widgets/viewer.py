@@ -131,13 +131,13 @@ class Viewer(Panel):
             ValueError: there is no such window, or an overlay has another shape.
         """
         load = loader_of(what, archive=archive, window=window)
-        self.cancel()
+        self._abandon()
         self._take(load, overlay)
         return self
 
     def clear(self) -> None:
         """Show nothing, and let go of what was shown."""
-        self.cancel()
+        self._abandon()
         self._forget()
         self._broken, self._load, self._awaited = "", None, None
         self._tell_state()

@@ -19,13 +19,14 @@ from nbclient import NotebookClient
 import dicomnb as dn
 from dicomnb.pool import Cancel
 from dicomnb.server import Server, serve
-from dicomnb.widgets import ConnectPanel
+from dicomnb.widgets import ConnectPanel, connecting
 from dicomnb.widgets.background import unless_cancelled
 from dicomnb.widgets.connections import taken_apart
 from dicomnb.widgets.folders import folders
 from tests.conftest import Orthanc, real_file
 from tests.google.token_server import Quiet
 from tests.google.token_server import serve as serve_handler
+from tests.widgets.conftest import until
 from tests.widgets.secrets import places
 
 SECRET = "tok-s3cret-4711"
@@ -443,6 +444,48 @@ def test_an_archive_is_shown_and_linked(folder: Path, guarded: Server) -> None:
         panel.archive = "http://127.0.0.1"
     with pytest.raises(traitlets.TraitError):
         panel.code = "import os"
+
+
+@pytest.mark.parametrize("when", ["while it connects", "before it is told"])
+def test_what_a_script_sets_stays_whatever_was_begun_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    late, mine = dn.connect(folder), dn.connect(folder)
+    begun, go = threading.Event(), threading.Event()
+    closed = list[dn.Archive]()
+    monkeypatch.setattr(dn.Archive, "close", lambda archive: closed.append(archive))
+
+    def opened(cancel: Cancel) -> dn.Archive:
+        begun.set()
+        assert go.wait(60)
+        return late
+
+    monkeypatch.setattr(connecting, "_opening", lambda *given: (opened, []))
+    panel = ConnectPanel()
+    ask(panel, "connect", form={"kind": "folder", "folder": str(folder)})
+    assert begun.wait(60)
+    if when == "before it is told":
+        go.set()
+        until(lambda: panel._background._thread is None)
+    panel.archive = mine
+    go.set()
+    assert panel.wait().archive is mine
+    until(lambda: closed == [late])
+
+
+def test_what_is_said_of_an_archive_that_is_gone(folder: Path) -> None:
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(source, name)
+
+        def abilities(self) -> Any:
+            raise dn.ServerError("It broke.", status=500)
+
+    archive = dn.connect(folder)
+    source, archive.source = archive.source, Failing()  # type: ignore[assignment]
+    panel = ConnectPanel(archive=archive)
+    panel._receive(panel, {"kind": "disconnect"}, [])
+    assert panel.wait().said == ("info", "Disconnected.")
 
 
 def test_nothing_of_the_panel_is_synced() -> None:

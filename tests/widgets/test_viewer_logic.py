@@ -223,6 +223,18 @@ def test_what_comes_too_late_is_not_shown(demo_folder: Path) -> None:
     assert viewer.wait().what is other
 
 
+def test_what_is_given_up_for_another_is_not_called_cancelled(demo_folder: Path) -> None:
+    archive, go = dn.connect(demo_folder), threading.Event()
+    viewer = Viewer()
+    viewer._background.run(lambda cancel: go.wait(60))
+    viewer.show(archive.series(Modality="CT", limit=1).iloc[0], archive=archive)
+    assert viewer.busy == "Fetching…"
+    viewer.show(noise(3, 8, 8))
+    assert viewer.busy == ""
+    go.set()
+    assert viewer.wait().said == ("info", "")
+
+
 def test_what_was_asked_for_of_one_thing_is_not_read_of_the_next() -> None:
     viewer, go = Viewer(noise(3, 8, 8)), threading.Event()
     viewer._background.run(lambda cancel: go.wait(60))
