@@ -225,6 +225,24 @@ def test_measurements_are_those_of_numpy(
     assert made.panel.measurements == []
 
 
+def test_only_a_measurement_in_view_is_removed(bridge: Bridging, page: Page) -> None:
+    made = bridge(Viewer(volume(noise("int16"))))
+    points = [[1, 1], [5, 5]]
+    made.set(
+        "measurements", [{"kind": "distance", "points": points, "slice": one} for one in (0, 1, 0)]
+    )
+    first, other, last = made.panel.measurements
+    erase = page.get_by_role("button", name="Remove the last measurement in view")
+    made.set("slice", 2)
+    erase.click()
+    made.pump()
+    assert made.panel.measurements == [first, other, last]
+    made.set("slice", 1)
+    erase.click()
+    made.pump()
+    assert made.panel.measurements == [first, last]
+
+
 def test_overlay(bridge: Bridging, page: Page) -> None:
     array = noise("int16")
     labels = RNG.integers(0, 3, array.shape, dtype=np.uint8)

@@ -74,7 +74,7 @@ export function toolbar(actions) {
   presets.addEventListener("change", () => actions.preset(Number(presets.value)));
   const invert = button("invert", "Invert", "i", actions.invert);
   const play = button("play", "Play", "space", actions.play);
-  const erase = button("erase", "Remove the last measurement", "Backspace", actions.erase);
+  const erase = button("erase", "Remove the last measurement in view", "Backspace", actions.erase);
   const reset = button("reset", "Reset window, zoom and pan", "r", actions.reset);
   const opacity = element("input", {
     type: "range", min: 0, max: 100, "aria-label": "Opacity of the overlay", title: "Opacity of the overlay",

@@ -265,9 +265,13 @@ class View extends Panel {
   }
 
   shown() {
-    const [slice, time] = [this.model.get("slice"), this.model.get("time")];
-    const here = this.model.get("measurements").filter((one) => one.slice === slice && (one.time || 0) === time && one.points.length === 2);
+    const here = this.model.get("measurements").filter((one) => this.isHere(one));
     return this.draft ? [...here, this.draft] : here;
+  }
+
+  // Whether a measurement is one of the frame in view.
+  isHere({ slice, time, points }) {
+    return slice === this.model.get("slice") && (time || 0) === this.model.get("time") && points.length === 2;
   }
 
   told(isWhole) {
@@ -322,8 +326,11 @@ class View extends Panel {
     this.draw();
   }
 
+  // Only what is in view is removed.
   erase() {
-    this.set("measurements", this.model.get("measurements").slice(0, -1));
+    const all = this.model.get("measurements");
+    const last = all.filter((one) => this.isHere(one)).at(-1);
+    if (last) this.set("measurements", all.filter((one) => one !== last));
   }
 
   halt() {
