@@ -16,6 +16,7 @@ from dicomnb.widgets.changeable import where_deleted_goes, why_no_delete
 from dicomnb.widgets.columns import person
 from dicomnb.widgets.deletion_plan import Plan, Thing, carried_out, planned
 from dicomnb.widgets.javascript import module, style
+from dicomnb.widgets.naming import Names
 from dicomnb.widgets.paging import page_of
 from dicomnb.widgets.panel import Held, Panel
 from dicomnb.widgets.wanted import python_of
@@ -128,7 +129,10 @@ class DeletePanel(Panel):
             return ""
         refs = [one.ref for one in self._plan.things]
         expect = f", expect={len(refs)}" if len(refs) > 1 else ""
-        return f"archive.delete({python_of(refs)}{expect})"
+        names = Names.of(archive=self.archive, panel=self._called())
+        what = python_of(refs, names)
+        head = "import dicomnb as dn\n\n" if "dn.Ref(" in what else ""
+        return f"{head}{names.archive}.delete({what}{expect})"
 
     # -- choosing -------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dicomnb.pool import Cancel
     from dicomnb.transfer.events import Progress, Tell
     from dicomnb.volumes.volume import Volume
+    from dicomnb.widgets.naming import Names
     from dicomnb.widgets.wanted import Wanted
 
 __all__ = ["TARGETS", "DatasetsFetch", "Fetch", "FolderFetch", "Target", "VolumeFetch"]
@@ -62,8 +63,7 @@ class Fetch(Protocol):
         """Fetch what is missing; called again, it goes on."""
         ...
 
-    @property
-    def code(self) -> str:
+    def code(self, names: Names) -> str:
         """The Python that does the same."""
         ...
 
@@ -134,13 +134,12 @@ class VolumeFetch:
         self.is_strict = False
         self._stacking.relax()
 
-    @property
-    def code(self) -> str:
+    def code(self, names: Names) -> str:
         """The call that makes the same volume."""
         options = ("" if self.is_strict else ", strict=False") + (
             ", lazy=True" if self._lazy else ""
         )
-        return f"volume = archive.volume({python_of(self._refs)}{options})"
+        return f"volume = {names.archive}.volume({python_of(self._refs, names)}{options})"
 
     @property
     def done(self) -> str:
@@ -220,10 +219,9 @@ class DatasetsFetch:
         for dataset in found:
             self.datasets.append(dataset)
 
-    @property
-    def code(self) -> str:
+    def code(self, names: Names) -> str:
         """The call that reads the same data sets."""
-        return f"datasets = list(archive.datasets({python_of(self._wanted.refs)}))"
+        return f"datasets = list({names.archive}.datasets({python_of(self._wanted.refs, names)}))"
 
     @property
     def done(self) -> str:
@@ -305,13 +303,13 @@ class FolderFetch:
             cancel=cancel,
         )
 
-    @property
-    def code(self) -> str:
+    def code(self, names: Names) -> str:
         """The call that makes the same download."""
         options = "" if self._layout == DEFAULT_LAYOUT else f", layout={quoted(self._layout)}"
         options += ", verify=True" if self._verify else ""
         place = quoted(str(self.folder))
-        return f"outcome = archive.download({python_of(self._refs)}, {place}{options})"
+        what = python_of(self._refs, names)
+        return f"outcome = {names.archive}.download({what}, {place}{options})"
 
     @property
     def failed(self) -> pd.DataFrame:

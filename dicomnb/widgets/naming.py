@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dicomnb.widgets.recipes import python
@@ -13,7 +14,26 @@ if TYPE_CHECKING:
     from dicomnb.archive import Archive
     from dicomnb.widgets.recipes import Found, Search
 
-__all__ = ["name_of", "notebook_python", "place_of"]
+__all__ = ["Names", "name_of", "notebook_python", "place_of"]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the code of a panel calls things: as the notebook does, where it has a name.
+
+    Attributes:
+        archive: the panel's archive.
+        panel: the panel itself.
+    """
+
+    archive: str = "archive"
+    panel: str = "panel"
+
+    @classmethod
+    def of(cls, *, archive: Archive | None, panel: str | None) -> Names:
+        """The names that the notebook has; ``panel`` is Python that means the panel."""
+        known = None if archive is None else name_of(archive)
+        return cls(known or cls.archive, panel or cls.panel)
 
 
 def name_of(what: object) -> str | None:
@@ -43,5 +63,5 @@ def notebook_python(chain: Sequence[Found | Search], archive: Archive | None) ->
 
     An archive without a name there is called ``archive``.
     """
-    name = None if archive is None else name_of(archive)
-    return python(chain, archive=name or "archive", dicomnb=name_of(sys.modules["dicomnb"]))
+    name = Names.of(archive=archive, panel=None).archive
+    return python(chain, archive=name, dicomnb=name_of(sys.modules["dicomnb"]))

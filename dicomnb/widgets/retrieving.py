@@ -15,6 +15,7 @@ from dicomnb.widgets.background import Background
 from dicomnb.widgets.fetches import TARGETS, DatasetsFetch, FolderFetch, VolumeFetch
 from dicomnb.widgets.folders import expanded
 from dicomnb.widgets.javascript import module, style
+from dicomnb.widgets.naming import Names
 from dicomnb.widgets.panel import Held, Panel
 from dicomnb.widgets.retrieving_state import LAYOUTS, last_state, selection_state, target_state
 from dicomnb.widgets.sizes import (
@@ -413,4 +414,5 @@ class RetrievePanel(Panel):
             return ""
         if self.target == "volume" and not volume_refs(self._wanted, self.size):
             return ""
-        return f"import dicomnb as dn\n\n{self._chosen(self.archive).code}"
+        names = Names.of(archive=self.archive, panel=self._called())
+        return f"import dicomnb as dn\n\n{self._chosen(self.archive).code(names)}"

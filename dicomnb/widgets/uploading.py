@@ -15,6 +15,7 @@ from dicomnb.widgets.faults import in_words
 from dicomnb.widgets.finding import found_at
 from dicomnb.widgets.javascript import module, style
 from dicomnb.widgets.listed import FILTERS, Listed
+from dicomnb.widgets.naming import Names
 from dicomnb.widgets.paging import page_of
 from dicomnb.widgets.panel import Held
 from dicomnb.widgets.quantities import counted
@@ -144,17 +145,18 @@ class UploadPanel(Arriving):
     @property
     def code(self) -> str:
         """The Python that stores the same."""
-        lines = [f"table = archive.store({path!r})" for path in self._paths]
+        archive = Names.of(archive=self.archive, panel=None).archive
+        lines = [f"table = {archive}.store({path!r})" for path in self._paths]
         with self._lock:
             came = sum(one.path is None or one.is_copy for one in self._files)
             pictures = [one for one in self._files.in_state("picture") if not one.is_copy]
         if len(self._paths) > 1:
-            lines = [f"table = archive.store({self._paths!r})"]
+            lines = [f"table = {archive}.store({self._paths!r})"]
         if came:
             lines.append(f"# {counted(came, 'file')} came from a browser: name them by path here.")
         if pictures:
             names = [one.name for one in pictures]
-            lines.append(f"archive.store_images({names!r}, like=study)  # a row, data set or ref")
+            lines.append(f"{archive}.store_images({names!r}, like=study)  # a row, data set or ref")
         return "\n".join(lines)
 
     # -- messages ---------------------------------------------------------------------------------

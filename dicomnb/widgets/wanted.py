@@ -18,6 +18,8 @@ from dicomnb.widgets.quantities import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dicomnb.widgets.naming import Names
+
 __all__ = ["Wanted", "day", "python_of", "quoted", "wanted_of"]
 
 MOST_LINES = 4
@@ -78,10 +80,10 @@ def wanted_of(what: Any, *, base: str) -> Wanted:
     )
 
 
-def python_of(refs: Sequence[Ref]) -> str:
+def python_of(refs: Sequence[Ref], names: Names) -> str:
     """Python that means ``refs``; of many, ``panel.what``."""
     if len(refs) > MOST_REFS:
-        return "panel.what"
+        return f"{names.panel}.what"
     made = [f"dn.Ref({', '.join(map(quoted, _uids(ref)))})" for ref in refs]
     if len(made) == 1:
         return made[0]

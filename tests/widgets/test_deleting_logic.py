@@ -18,8 +18,10 @@ from pydicom.uid import generate_uid
 import dicomnb as dn
 from dicomnb.local.storing import TRASH
 from dicomnb.operations import Operation, OperationState
+from dicomnb.widgets import naming
 from dicomnb.widgets.deleting import DeletePanel
 from dicomnb.widgets.retrieving import RetrievePanel
+from dicomnb.widgets.uploading import UploadPanel
 from tests.conftest import Orthanc, real_file
 
 CT = real_file("CT_small.dcm")
@@ -422,12 +424,12 @@ def test_counts_are_made_where_rows_do_not_bring_them(server: dn.Archive, monkey
 def test_the_code_deletes_the_same(folder: dn.Archive) -> None:
     study = folder.studies().iloc[0]
     panel = DeletePanel(folder, folder.series(study)).wait()
-    exec(panel.code, {"archive": folder, "dn": dn})
+    exec(panel.code, {"archive": folder})
     assert len(folder.series()) == 4
     panel.what = folder.studies().iloc[0]
     panel.wait()
-    assert panel.code.startswith("archive.delete(dn.Ref(")
-    exec(panel.code, {"archive": folder, "dn": dn})
+    assert panel.code.startswith("import dicomnb as dn\n\narchive.delete(dn.Ref(")
+    exec(panel.code, {"archive": folder})
     assert len(folder.studies()) == 1
 
 
@@ -438,6 +440,27 @@ def test_the_code_of_very_many_names_the_panel(tmp_path: Path) -> None:
     assert panel.code == "archive.delete(panel.what, expect=51)"
     exec(panel.code, {"archive": archive, "panel": panel})
     assert len(archive.instances()) == 0
+
+
+def test_code_has_the_names_of_the_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fill(tmp_path, studies=1, series=1, instances=51)
+    pacs = dn.connect(files, options=dn.Options(writable=True))
+    fetch, delete, upload = RetrievePanel(pacs), DeletePanel(pacs), UploadPanel(pacs)
+    names = {"pacs": pacs, "fetch": fetch, "delete": delete}
+    monkeypatch.setattr(naming, "_namespace", lambda: names)
+    for panel in (fetch, delete):
+        panel.what = pacs.instances()
+        panel.wait()
+    fetch.target = "datasets"
+    assert fetch.code.endswith("datasets = list(pacs.datasets(fetch.what))")
+    fetch.target = "folder"
+    assert fetch.code.endswith('outcome = pacs.download(fetch.what, "data")')
+    assert delete.code == "pacs.delete(delete.what, expect=51)"
+    assert upload.add(CT).wait().code == f"table = pacs.store({str(CT)!r})"
+    exec(delete.code, dict(names))
+    assert len(pacs.instances()) == 0
 
 
 def test_panels_are_linked_both_ways(folder: dn.Archive) -> None:
