@@ -178,8 +178,9 @@ class _Download:
     def _jobs(self, ref: Ref, cancel: Cancel | None) -> list[Job]:
         """What is missing of a study or series, as one stream if nothing is there."""
         found, count = listed(self._source, ref, cancel=cancel)
-        if len(found) < count or not found:
-            self._counter.expect(count)
+        if len(found) != count or not found:
+            if count is not None:
+                self._counter.expect(count)
             return [Job(ref, told=count or None)]
         missing = self._without_whole(found)
         if len(missing) == len(found):

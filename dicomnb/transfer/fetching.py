@@ -128,6 +128,7 @@ class Fetch:
         self._wanted = None if job.wanted is None else dict.fromkeys(job.wanted)
         self._told = job.told
         self._listing = job.listing
+        self._is_all_listed = True
         self._handled: set[str] = set()
         self._waited = 0.0
         self._each_seconds = 0.0
@@ -268,13 +269,14 @@ class Fetch:
         with closed_after(self._each(missing, transfer_syntax)) as every:
             for _ in every:
                 pass
-        if reason is not None and len(self._handled) < (self._told or 0):
+        if reason is not None and self._may_lack_others():
             raise reason
 
     def _search(self) -> None:
         """Begin to ask the server what there is, where nobody said."""
         if self._wanted is None and self._listing is None:
-            self._listing = Listing(self.source, self.job.ref, cancel=self._cancel)
+            beside = self._most > 1
+            self._listing = Listing(self.source, self.job.ref, beside=beside, cancel=self._cancel)
 
     def _hear(self) -> None:
         """What the search says that came with the job: it counts, if it tells of every row which
@@ -283,20 +285,28 @@ class Fetch:
             return
         found, count = self._listing.result()
         if self._wanted is None and self._told is None:
-            self._wanted = dict.fromkeys(found) if len(found) == count > 0 else None
+            self._wanted = dict.fromkeys(found) if found and len(found) == count else None
             self._told = count or None
 
     def _listed(self) -> list[Ref]:
         """What is missing; the server is asked what there is where nobody said."""
         self._search()
         if self._wanted is None and self._listing is not None:
-            self._wanted = dict.fromkeys(self._listing.result()[0])
+            found, count = self._listing.result()
+            self._wanted, self._is_all_listed = dict.fromkeys(found), len(found) == count
         return self._missing()
 
     def _is_listed_short(self) -> bool:
-        """Whether a search tells of fewer instances than there should be: a stream may have all."""
+        """Whether a search tells of fewer instances than there should be, or not of some that
+        came: a stream may have all."""
         self._listed()
-        return len(self._wanted or ()) < (self._told or 0)
+        known = {ref.instance for ref in self._wanted or ()}
+        is_short = not self._is_all_listed or len(known) < (self._told or 0)
+        return is_short or not self._handled <= known
+
+    def _may_lack_others(self) -> bool:
+        """Whether there may be more than those that were asked for by themselves."""
+        return len(self._handled) < self._told if self._told else not self._is_all_listed
 
     def _each(
         self, missing: Sequence[Ref], transfer_syntax: str, flight: Flight | None = None

@@ -6,7 +6,7 @@ Pure but for the searches that list instances.
 from __future__ import annotations
 
 import contextvars
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +204,9 @@ class Listing:
 
     Args:
         found: is told of how many instances the search tells, if any, in that thread.
+        beside: whether there may be two requests in flight. Where not, the search waits until
+            its result is asked for, and is made by who asks: a thread of its own would wait for
+            an answer that somebody reads who waits for this search.
     """
 
     def __init__(
@@ -212,52 +215,63 @@ class Listing:
         ref: Ref,
         *,
         found: Callable[[int], None] | None = None,
+        beside: bool = True,
         cancel: Cancel | None = None,
     ) -> None:
         self._cancel = Cancel(cancel)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="dicomnb-listing")
+        self._executor: ThreadPoolExecutor | None = None
         context = contextvars.copy_context()  # warnings go where they would from here
 
-        def search() -> tuple[list[Ref], int]:
+        def search() -> tuple[list[Ref], int | None]:
             refs, count = listed(source, ref, cancel=self._cancel)
             if found is not None and count:
                 found(count)
             return refs, count
 
-        self._future = self._executor.submit(context.run, search)
+        self._search = search
+        self._future: Future[tuple[list[Ref], int | None]] = Future()
+        if beside:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="dicomnb-listing")
+            self._future = self._executor.submit(context.run, search)
 
     @property
     def is_done(self) -> bool:
         """Whether `result` would not wait."""
         return self._future.done()
 
-    def result(self) -> tuple[list[Ref], int]:
+    def result(self) -> tuple[list[Ref], int | None]:
         """What `listed` gives; raises what it raises."""
+        if self._executor is None and not self.is_done:
+            self._future.set_result(self._search())
         return self._future.result()
 
     def close(self) -> None:
         """Stop it; no thread stays behind."""
         self._cancel.set()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-def listed(source: Source, ref: Ref, *, cancel: Cancel | None = None) -> tuple[list[Ref], int]:
-    """The instances of a study or series as a search gives them, and how many rows it had.
+def listed(
+    source: Source, ref: Ref, *, cancel: Cancel | None = None
+) -> tuple[list[Ref], int | None]:
+    """The instances of a study or series as a search gives them, and how many there are.
 
-    Rows that do not tell their UIDs are counted only.
+    Rows that do not tell their UIDs are counted only. Where the source gives fewer rows than it
+    has, the number is None: nobody knows it.
     """
     known = {"study": ref.study, "series": ref.series, "instance": None}
     found: dict[Ref, None] = {}
-    count = 0
+    count, is_all = 0, True
     for page in source.search(Query("instance", within=ref), cancel=cancel):
-        count += page.count
+        count, is_all = count + page.count, is_all and page.complete
         told = uids_of(page.rows, page.decoded)[1]
         # Parents that a row does not name are those it was asked within.
         every = ([uid or known[level] for uid in told[level]] for level in LEVELS)
         for uids in zip(*every, strict=True):
             if (one := _instance(uids)) is not None:
                 found[one] = None
-    return list(found), count
+    return list(found), count if is_all else None
 
 
 def _instance(uids: Sequence[str | None]) -> Ref | None:

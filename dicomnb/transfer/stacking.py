@@ -93,7 +93,13 @@ class Stacking:
 
         with ExitStack() as stack:
             if jobs == [Job(self._refs[0])] and self._refs[0].level == "series":
-                listing = Listing(self._source, self._refs[0], found=expect, cancel=cancel)
+                listing = Listing(
+                    self._source,
+                    self._refs[0],
+                    found=expect,
+                    beside=self._workers > 1,
+                    cancel=cancel,
+                )
                 stack.callback(listing.close)
                 jobs = [Job(self._refs[0], listing=listing)]
             fetch(self._source, jobs, add, workers=self._workers, cancel=cancel)
@@ -128,7 +134,7 @@ class Stacking:
         refs = self._refs
         if refs[0].level != "instance":
             found, count = listed(self._source, refs[0], cancel=cancel)
-            if len(found) != count or count < (self._expected or len(self._done)):
+            if len(found) != count or len(found) < (self._expected or len(self._done)):
                 return [Job(refs[0], told=self._expected)]
             refs = found
         return [Job(ref, (ref,)) for ref in refs if ref not in self._done]

@@ -54,6 +54,8 @@ class SeriesServer:
     def __init__(self, files: dict[str, bytes], *, sized: bool = True) -> None:
         self.files = files
         self.listed = list(files)
+        self.gives: int | None = None
+        """How many rows a search gives, whatever its offset; it then says that there are more."""
         self.sized = sized
         self.fault: Respond = lambda *_: None
         self.delay = 0.0
@@ -64,6 +66,8 @@ class SeriesServer:
         if path.endswith("/studies"):
             return response(b"[]")
         if path.endswith("/instances"):
+            if self.gives is not None:
+                return self._some_rows(self.gives)
             rows = [] if "offset" in query and "offset=0" not in query else self.listed
             return response(json.dumps([self._row(uid) for uid in rows]).encode())
         found = re.search(r"/instances/([\d.]+)", path)
@@ -76,6 +80,12 @@ class SeriesServer:
         if uid is not None and uid not in self.files:
             return response(b"no such instance", status=404, kind=None)
         return self.answer(self.files if uid is None else [uid])
+
+    def _some_rows(self, count: int) -> bytes:
+        left = len(self.listed) - count
+        said = f'299 here:80 "There are {left} additional results that can be requested"'
+        rows = [self._row(uid) for uid in self.listed[:count]]
+        return response(json.dumps(rows).encode(), Warning=said)
 
     def _row(self, uid: str) -> dict[str, object]:
         pairs = (("0020000D", STUDY), ("0020000E", SERIES), ("00080018", uid))

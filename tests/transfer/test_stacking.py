@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -153,6 +155,73 @@ def test_a_stream_is_not_left_for_a_search_that_tells_of_fewer(raw, server, monk
     one.fetch(lambda _: None)
     assert np.asarray(one.finish()).shape == (20, 16, 16)
     assert server.asked == {None: 2}
+
+
+def dripping(server, request, uid, count):
+    """Have streams of the series come slowly, so that others are faster."""
+    if uid is not None:
+        return None
+    body = server.answer(server.files)
+    step = len(body) // 20 + 1
+    return (time.sleep(0.03) or body[at : at + step] for at in range(0, len(body), step))
+
+
+def test_a_stream_is_not_left_for_a_search_that_gives_not_all(raw, server, monkeypatch) -> None:
+    """A server that tells of twelve rows and of more: those that it keeps are slices too."""
+    monkeypatch.setattr(fetching, "is_faster_side_by_side", lambda pace, left, workers: left > 0)
+    server.fault, server.gives = dripping, 12
+    volume = server.start(raw, keep=False).volume(REF)
+    assert volume.shape == (20, 16, 16)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "cut"])
+def test_a_download_by_a_search_that_gives_not_all_lacks_none(
+    raw, server, tmp_path, whole: bool
+) -> None:
+    if not whole:
+        server.fault = cut_once
+    server.gives = 12
+    archive = server.start(raw, keep=False)
+    table = archive.download(REF, tmp_path)
+    if not whole:
+        assert table["Outcome"].tolist().count("failed") == 1
+        assert "not whole" in table["Reason"].iloc[-1]
+        table = archive.download(REF, tmp_path)
+    assert set(table["SOPInstanceUID"]) == set(UIDS)
+
+
+def test_a_broken_stream_and_a_search_that_gives_not_all_make_no_volume(raw, server) -> None:
+    server.fault, server.gives = cut_once, 12
+    one = stacking(server.start(raw, keep=False))
+    with pytest.raises(dn.ProtocolError, match="not whole"):
+        one.fetch(lambda _: None)
+    one.fetch(lambda _: None)
+    assert np.asarray(one.finish()).shape == (20, 16, 16)
+
+
+def test_a_stream_is_not_left_for_a_search_that_lacks_what_came(raw, server, monkeypatch) -> None:
+    monkeypatch.setattr(fetching, "is_faster_side_by_side", lambda pace, **_: pace.instances == 4)
+    server.fault = dripping
+    archive = server.start(raw, keep=False)
+    server.listed = UIDS[8:]
+    one = stacking(archive, told=12)
+    one.fetch(lambda _: None)
+    assert np.asarray(one.finish()).shape == (20, 16, 16)
+
+
+def test_one_worker_makes_a_volume_while_it_reads_another_answer(raw, server) -> None:
+    archive = server.start(raw, workers=1)
+    shapes = []
+
+    def work() -> None:
+        with contextlib.closing(archive.datasets(REF)) as datasets:
+            next(datasets)
+            shapes.append(archive.volume(REF).shape)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert shapes == [(20, 16, 16)]
 
 
 def test_what_is_no_regular_stack_is_accepted_without_another_fetch(raw) -> None:
