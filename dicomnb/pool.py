@@ -229,9 +229,16 @@ def streams(
 
     Results come in the order of ``items``. An iterator waits when it is ``ahead`` results
     before its turn, so memory stays bounded however much each gives. Errors, closing and
-    Ctrl-C as in `side_by_side`.
+    Ctrl-C as in `side_by_side`; so is one worker, who needs no thread.
     """
     inner = Cancel(cancel)
+    if workers <= 1:
+        for item in items:
+            with closed_after(function(item, inner)) as found:
+                for result in found:
+                    inner.check()
+                    yield result
+        return
 
     def run(item: Item, results: queue.Queue[Result | _End]) -> None:
         with closed_after(function(item, inner)) as found:

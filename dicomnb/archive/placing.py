@@ -97,13 +97,13 @@ class Placing(Connected):
         refs = refs_of(ref, base=self.source.address)
         if not refs or len({one.at("series") for one in refs if one.series}) != 1:
             raise RefError("A region is of one slide: give its series, or one instance.")
-        limits = self.options.limits
         return region(
             self.source,
             levels(self.source, refs),
             level,
             (x, y, width, height),
-            limits=limits,
+            limits=self.options.limits,
+            workers=self.options.usual_workers,
         )
 
     def _only(self, ref: Any) -> Dataset:

@@ -174,6 +174,7 @@ class Retrieving(Connected):
             output=output,
             window=window,
             limits=self.options.limits,
+            workers=self.options.usual_workers,
         )
 
     def volume(

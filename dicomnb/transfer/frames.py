@@ -63,13 +63,14 @@ def frames(
     output: Output,
     window: Asked = None,
     limits: Limits,
-    workers: int | None = None,
+    workers: int,
     cancel: Cancel | None = None,
     known: tuple[Dataset, str] | None = None,
 ) -> np.ndarray[Any, Any]:
     """Fetch and decode frames of the instance ``ref``; see `Archive.frames`.
 
     Args:
+        workers: requests in flight at most.
         known: what `header_of` gave, where that is known already.
     """
     if output not in get_args(Output):
@@ -82,12 +83,10 @@ def frames(
     wanted = frame_numbers(numbers, pixels.frames)
     if not wanted:
         raise ValueError("numbers is empty: give at least one frame number, or None for all.")
-    if len(wanted) == 1:
-        workers = 1
     array = FrameArray(
         len(wanted), header, keyword=keyword, is_final=output == "stored", limits=limits
     )
-    parts = frames_in_ranges(source, ref, wanted, read=array.read, cancel=cancel)
+    parts = frames_in_ranges(source, ref, wanted, read=array.read, workers=workers, cancel=cancel)
     came = 0
 
     def undecoded() -> Iterator[Arrived]:
@@ -105,8 +104,8 @@ def frames(
 
     # Frames are decoded in threads while the next ones arrive; some wait, never all of them.
     with closed_after(parts):
-        workers = workers or os.cpu_count() or 1
-        results = side_by_side(decoded, undecoded(), workers=workers, cancel=cancel)
+        threads = 1 if len(wanted) == 1 else os.cpu_count() or 1
+        results = side_by_side(decoded, undecoded(), workers=threads, cancel=cancel)
         with closed_after(results):
             for place, frame in results:
                 array.put(place, frame)

@@ -52,7 +52,7 @@ class Flow:
     bytes: int
 
 
-def range_size(flow: Flow, *, left: int) -> int | None:
+def range_size(flow: Flow, *, left: int, in_flight: int = RANGES_IN_FLIGHT) -> int | None:
     """How many frames a range should have; None where the one answer is best kept.
 
     Each range waits as long for its first frame as the one answer did (servers open the whole
@@ -63,12 +63,13 @@ def range_size(flow: Flow, *, left: int) -> int | None:
     Args:
         flow: of the one answer.
         left: frames that are still to come.
+        in_flight: how many ranges may be.
     """
     if flow.seconds < PROBE_SECONDS or flow.frames < PROBE_FRAMES:
         return None
-    size = max(1, min(_most(flow), ceil(left / RANGES_IN_FLIGHT)))
+    size = max(1, min(_most(flow), ceil(left / in_flight)))
     each = flow.seconds / flow.frames
-    rounds = ceil(ceil(left / size) / RANGES_IN_FLIGHT)
+    rounds = ceil(ceil(left / size) / in_flight)
     pays = rounds * (flow.latency + size * each) < WORTH_IT * left * each
     return size if pays else None
 
@@ -84,6 +85,7 @@ def frames_in_ranges(
     numbers: Sequence[int],
     *,
     read: Read,
+    workers: int,
     cancel: Cancel | None = None,
 ) -> Iterator[Arrived]:
     """Frames in the order asked for, as `Source.frames` gives them, sooner on a slow line.
@@ -95,11 +97,13 @@ def frames_in_ranges(
     Args:
         read: takes a frame out of its answer, given its place among those asked for; called from
             several threads, and again for a frame whose answer breaks off in it.
+        workers: ranges in flight at most, of which there are never many.
 
     Raises:
         ProtocolError: an answer was cut again and again, or more frames came than were asked for.
     """
     came = size = 0
+    in_flight = min(RANGES_IN_FLIGHT, workers)
     begin, first, waited, total = monotonic(), 0.0, 0.0, 0
     try:
         with closed_after(source.frames(ref, numbers, cancel=cancel)) as parts:
@@ -111,7 +115,7 @@ def frames_in_ranges(
                     first, waited = waited, 0.0
                 yield one
                 flow = Flow(first, waited, came, total)
-                size = range_size(flow, left=len(numbers) - came) or 0
+                size = range_size(flow, left=len(numbers) - came, in_flight=in_flight) or 0
                 if size:
                     break
                 begin = monotonic()
@@ -120,7 +124,7 @@ def frames_in_ranges(
             raise
         size = len(numbers) if not came else _most(Flow(first, waited, came, total))
     if size:
-        yield from _ranges(source, ref, numbers, came, size, read, cancel)
+        yield from _ranges(source, ref, numbers, came, size, read, in_flight, cancel)
 
 
 def _checked(place: int, numbers: Sequence[int], ref: Ref) -> int:
@@ -136,6 +140,7 @@ def _ranges(
     came: int,
     size: int,
     read: Read,
+    in_flight: int,
     cancel: Cancel | None,
 ) -> Iterator[Arrived]:
     """The frames after those that ``came``, ``size`` a request, several in flight, in order."""
@@ -147,7 +152,7 @@ def _ranges(
             source, ref, wanted, lambda part, place: read(part, start + place), inner
         )
 
-    workers = min(RANGES_IN_FLIGHT, len(starts))
+    workers = min(in_flight, len(starts))
     every = side_by_side(fetched, starts, workers=workers, cancel=cancel)
     with closed_after(every):
         for frames in every:

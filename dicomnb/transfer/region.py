@@ -92,8 +92,13 @@ def region(
     box: tuple[int, int, int, int],
     *,
     limits: Limits,
+    workers: int,
 ) -> np.ndarray[Any, Any]:
-    """Fetch the tiles of a region and put them together; see `Archive.region`."""
+    """Fetch the tiles of a region and put them together; see `Archive.region`.
+
+    Args:
+        workers: requests in flight at most.
+    """
     if not 0 <= level < len(found):
         sizes = ", ".join(f"{at}: {one.columns} × {one.rows}" for at, one in enumerate(found))
         raise ValueError(f"There is no level {level}. Levels (width × height): {sizes}.")
@@ -125,9 +130,8 @@ def region(
     result = np.full(shape, _WHITE if one.samples == 3 else 0, kind)
     for start in range(0, len(touched), _AT_ONCE):
         some = touched[start : start + _AT_ONCE]
-        tiles = frames(
-            source, one.ref, [frame for _, frame in some], output="stored", limits=limits
-        )
+        numbers = [frame for _, frame in some]
+        tiles = frames(source, one.ref, numbers, output="stored", limits=limits, workers=workers)
         for (place, _), tile in zip(some, tiles, strict=True):
             _put(result, tile, place[0] - y, place[1] - x)
     return result

@@ -124,6 +124,7 @@ def _decoded(
         chosen,
         output="display",
         limits=limits,
+        workers=1,
         cancel=cancel,
         known=(header, keyword),
     )

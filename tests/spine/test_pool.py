@@ -192,14 +192,30 @@ def test_a_stream_that_is_left_closes_all_and_leaves_no_thread() -> None:
     assert list(streams(numbers, [], workers=3)) == []
 
 
-def test_cancelled_streams_stop() -> None:
+def test_one_worker_runs_through_streams_in_the_thread_of_the_caller() -> None:
+    """A thread would wait for a slot that the caller may hold."""
+    closed: list[int] = []
+
+    def threads(item: int, cancel: Cancel) -> Iterator[tuple[int, int]]:
+        try:
+            yield item, threading.get_ident()
+        finally:
+            closed.append(item)
+
+    here = threading.get_ident()
+    assert list(streams(threads, range(3), workers=1)) == [(0, here), (1, here), (2, here)]
+    assert closed == [0, 1, 2]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_cancelled_streams_stop(workers: int) -> None:
     cancel = Cancel()
 
     def numbers(item: int, inner: Cancel) -> Iterator[int]:
         while True:
             yield item
 
-    found = streams(numbers, range(2), workers=2, cancel=cancel)
+    found = streams(numbers, range(2), workers=workers, cancel=cancel)
     assert next(found) == 0
     cancel.set()
     with pytest.raises(Cancelled):

@@ -95,6 +95,14 @@ def test_a_slow_line_is_shared_by_ranges_in_order(raw):
     assert rest[0][0] > 4
 
 
+def test_one_worker_keeps_the_one_answer_on_a_slow_line(raw):
+    """It could not be shared, and would wait for ever where the one slot is held already."""
+    server = FrameServer(delay=0.02)
+    archive = Archive(source(raw(server).url), options=Options(workers=1))
+    check(archive.frames(REF))
+    assert server.asked == [list(range(1, FRAMES + 1))]
+
+
 def test_the_order_asked_for_is_kept(raw):
     server = FrameServer(delay=0.06)
     numbers = [*range(FRAMES, 20, -1), 3, 3, 1]
