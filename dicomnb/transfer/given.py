@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,10 @@ from dicomnb.transfer.items import Broken, BytesItem, DatasetItem, FileItem, Ite
 from dicomnb.wire.layouts import Layouts
 
 __all__ = ["Items", "items_of"]
+
+_FIRST_SECONDS = 0.02
+"""Time for a look before anything is sent: where hundreds of files take no longer, threads that
+send would only take turns with one that looks."""
 
 
 class Items:
@@ -43,7 +48,10 @@ class Items:
         self._listed: deque[Item | str] = deque()
         if not self._is_lazy:
             self._listed.extend(_listed(what, self._files))
-            if not self._look():
+            begun = monotonic()
+            while self._look() and monotonic() - begun < _FIRST_SECONDS:
+                pass
+            if not self._found:
                 raise self._nothing()
 
     def __iter__(self) -> Iterator[Item]:

@@ -229,9 +229,9 @@ class _Sending:
 def outcome_table(rows: list[dict[str, object]], index: Any = None) -> pd.DataFrame:
     """Rows as a typed table; remarks of items are columns behind the others."""
     more = dict.fromkeys(name for row in rows for name in row if name not in OUTCOME_COLUMNS)
-    types = {**OUTCOME_COLUMNS, **dict.fromkeys(more, TEXT_DTYPE)}
+    types: dict[str, Any] = {**OUTCOME_COLUMNS, **dict.fromkeys(more, TEXT_DTYPE)}
     columns = {
-        name: pd.Series([row.get(name) for row in rows], index=index, dtype=dtype)
+        name: pd.array([row.get(name) for row in rows], dtype=dtype)
         for name, dtype in types.items()
     }
     return pd.DataFrame(columns, index=index)

@@ -48,6 +48,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return look(path, layouts)
 
     monkeypatch.setattr(given, "looked_at", noted)
+    monkeypatch.setattr(given, "_FIRST_SECONDS", 0.0)
     monkeypatch.setattr(upload_module, "BATCH_INSTANCES", 2)
     return found
 
@@ -80,6 +81,17 @@ def test_the_first_are_sent_before_the_last_are_looked_at(
     assert len(send(source, items)) == 6
     assert source.batches == [(2, 3), (2, 5), (2, 9)]
     assert [Path(name).name for name in items.passed_over] == ["z0.txt", "z1.txt", "z2.txt"]
+
+
+def test_those_of_a_quick_disk_are_looked_at_beforehand(
+    folder: Path, looked_at: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given, "_FIRST_SECONDS", 600.0)
+    source = Memory(looked_at)
+    items = items_of(folder)
+    assert operator.length_hint(items) == 6
+    send(source, items)
+    assert source.batches == [(2, 9)] * 3
 
 
 def test_files_are_looked_at_once_however_often_they_are_gone_through(
