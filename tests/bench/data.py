@@ -30,7 +30,8 @@ SYNTAXES = {
     "rle": RLELossless,
     "jpeg2000": JPEG2000Lossless,
 }
-BOUNDARY = "bench-boundary"
+BOUNDARY = "0f3b2c1d-7a64-4e58-9c1b-52d8e6f7a913"
+"""A UUID; Orthanc's has 70 characters, that of `dicomnb.serve` 40."""
 NOT_IN_ROWS = (
     "PixelData",
     "BitsStored",
@@ -80,12 +81,12 @@ def prepared(folder: Path, sizes: Sizes) -> Path:
     if not rows.exists():
         rows.write_bytes(json.dumps(_rows(sizes.rows), separators=(",", ":")).encode())
     done = target / "done"
-    if done.exists():
+    if done.exists() and done.read_text() == BOUNDARY:
         return target
     for name, syntax in SYNTAXES.items():
         _write_series(target, name, sizes, syntax)
     _write_frames(target, sizes)
-    done.touch()
+    done.write_text(BOUNDARY)
     return target
 
 
