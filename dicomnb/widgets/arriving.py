@@ -50,7 +50,7 @@ class Arriving(Panel):
         self._checker = Checker()
         self._to_check: deque[tuple[str, Path]] = deque()
         self._heard = self._begun = self._told = 0.0
-        self._moved = self._awaited = 0
+        self._moved = self._awaited = self._coming = 0
         self._arrival = ""
         self._missing: set[str] | None = None
         self._timer: threading.Timer | None = None
@@ -126,6 +126,7 @@ class Arriving(Panel):
             self._spool.begin(one.key, one.size)
             one.state = "arriving"
             self._awaited += one.size
+            self._coming += 1
             wanted.append([one.key, 0])
         if wanted:
             self._receiving()
@@ -148,12 +149,11 @@ class Arriving(Panel):
     # -- pieces -----------------------------------------------------------------------------------
 
     def _receiving(self) -> None:
-        count = len(self._files.in_state("arriving"))
         if not self._begun:
             self._begun, self._moved = monotonic(), 0
             self._say("info", "")
         self._heard = monotonic()
-        self._arrival = f"Receiving {counted(count, 'file')}…"
+        self._arrival = f"Receiving {counted(self._coming, 'file')}…"
         self.busy = self._activity
         if self._timer is None:
             self._watch()
@@ -196,9 +196,8 @@ class Arriving(Panel):
         if monotonic() - self._told < _OFTEN_SECONDS / 2:
             return
         self._told = monotonic()
-        left = len(self._files.in_state("arriving"))
-        arrived = sum(one.is_copy for one in self._files)
-        self._tell_bytes(arrived, arrived + left, self._moved, self._awaited, self._begun)
+        arrived = self._coming - len(self._files.in_state("arriving"))
+        self._tell_bytes(arrived, self._coming, self._moved, self._awaited, self._begun)
 
     def _tell_bytes(self, done: int, total: int, moved: int, awaited: int, begun: float) -> None:
         """How far bytes have come of a number that is known."""
@@ -222,7 +221,7 @@ class Arriving(Panel):
         """When all has arrived and was looked at, say what came of it."""
         if not self._begun or self._files.in_state("arriving", "checking"):
             return
-        self._begun, self._awaited = 0.0, 0
+        self._begun, self._awaited, self._coming = 0.0, 0, 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -253,7 +252,10 @@ class Arriving(Panel):
         lost = [one for one in self._files.in_state("arriving") if one.key in set(keys)]
         for one in lost:
             one.state, one.words = "left out", words
-            self._awaited -= one.size
+            if one.key in self._spool:  # else there was no room to ask for it
+                self._awaited -= one.size
+                self._moved -= self._spool.have(one.key)
+                self._coming -= 1
         if lost:
             self._spool.drop([one.key for one in lost])
             self.send({"kind": "drop", "keys": [one.key for one in lost]})

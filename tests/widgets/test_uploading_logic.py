@@ -314,6 +314,28 @@ def test_cancel_while_files_arrive(folder: dn.Archive, own_temporary_folder: Pat
     assert talk.wanted()[-1] == ["b", 0]
 
 
+def test_what_arrives_is_counted_without_what_came_before(folder: dn.Archive, scans: Path) -> None:
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    first, second = ((scans / "deep" / f"{number}.dcm").read_bytes() for number in (0, 1))
+    talk.offer(("a", "a.dcm", first))
+    talk.bring("a", first)
+    talk.offer(("b", "b.dcm", second), ("c", "c.dcm", CT.read_bytes()))
+    assert panel.busy == "Receiving 2 files…"
+    panel._told = 0.0
+    talk.say("pieces", second, sender="p", load=1, pieces=[["b", 0]])
+    told = [one for one in talk.heard if one["kind"] == "progress"][-1]
+    assert (told["done"], told["total"]) == (1, 2)
+    assert (told["bytes"], told["bytes_total"]) == (len(second), len(second) + CT.stat().st_size)
+    talk.say("pieces", CT.read_bytes()[:1000], sender="p", load=2, pieces=[["c", 0]])
+    talk.offer(("d", "d.dcm", CT.read_bytes() + b"d"))
+    talk.say("gone", keys=["c"])
+    panel._told = 0.0
+    talk.say("pieces", b"", sender="p", load=3, pieces=[["d", 0]])
+    told = [one for one in talk.heard if one["kind"] == "progress"][-1]
+    assert (told["done"], told["total"], told["bytes"]) == (1, 2, len(second))
+
+
 def test_what_arrives_is_said_on_when_other_work_is_done(folder: dn.Archive, scans: Path) -> None:
     panel = UploadPanel(folder).wait()
     talk = Talk(panel)
