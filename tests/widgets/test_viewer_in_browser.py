@@ -93,6 +93,19 @@ def test_colour(bridge: Bridging, page: Page) -> None:
     assert page.locator(".dicomnb-window").is_hidden()
 
 
+@pytest.mark.parametrize(("slices", "control", "taken"), [(1, 0, 0), (1, 1, 1), (2, 0, 1)])
+def test_over_a_single_picture_the_wheel_scrolls_the_page(
+    bridge: Bridging, page: Page, slices: int, control: int, taken: int
+) -> None:
+    bridge(Viewer(noise("int16", (slices, 24, 32))))
+    left = page.locator(".dicomnb-canvas").evaluate(
+        "(one, ctrlKey) => one.dispatchEvent("
+        "new WheelEvent('wheel', {deltaY: 120, ctrlKey, cancelable: true, bubbles: true}))",
+        bool(control),
+    )
+    assert left is not bool(taken)
+
+
 def test_scrolling_by_wheel_keys_and_slider(bridge: Bridging, page: Page) -> None:
     array = noise("int16", (30, 24, 32))
     made = bridge(Viewer(volume(array)))

@@ -22,9 +22,11 @@ export class Gestures {
 
   wheel(event) {
     const { view } = this;
-    if (!view.facts) return;
+    const zooms = event.ctrlKey || event.metaKey;
+    // Over a single picture the wheel scrolls the page.
+    if (!view.facts || (!zooms && view.sliceCount * view.timeCount < 2)) return;
     event.preventDefault();
-    if (event.ctrlKey || event.metaKey) {
+    if (zooms) {
       view.zoom(Math.exp(-event.deltaY / 300), event.offsetX, event.offsetY);
       return;
     }
