@@ -70,12 +70,12 @@ class Forming:
         try:
             name = build(step.level, {typed: ""}).filters[0].name
         except BadQuery as error:
-            self._unknown(typed, error, "field")
+            self._unknown(told, error, "field")
             return
         if name not in step.form:
             step.form[name] = ""
             self._changed("")
-        self._send({"kind": "focus", "name": name})
+        self._send({"kind": "focus", "name": name, "by": str(told.get("by", ""))})
 
     def _remove(self, told: dict[str, Any]) -> None:
         self._step().form.pop(str(told["name"]), None)
@@ -86,7 +86,7 @@ class Forming:
         try:
             step.fields = extra_columns(step.level, (*step.fields, typed))
         except BadQuery as error:
-            self._unknown(typed, error, "column")
+            self._unknown(told, error, "column")
             return
         self._changed("")
 
@@ -95,11 +95,13 @@ class Forming:
         step.fields = tuple(one for one in step.fields if one != told["name"])
         self._changed("")
 
-    def _unknown(self, typed: str, error: BadQuery, what: str) -> None:
-        """Say what is wrong with a keyword, and which ones are near."""
+    def _unknown(self, told: dict[str, Any], error: BadQuery, what: str) -> None:
+        """Say what is wrong with a keyword, and which ones are near; to the view that asked."""
+        typed, by = str(told["name"]).strip(), str(told.get("by", ""))
         near = suggestions(typed, self._step().level, filters=what == "field", count=4)
         names = [one.keyword for one in near if one.keyword != typed]
-        self._send({"kind": "unknown", "for": what, "words": error.message, "near": names})
+        unknown = {"kind": "unknown", "for": what, "by": by, "words": error.message, "near": names}
+        self._send(unknown)
 
     def _complete(self, told: dict[str, Any]) -> None:
         level, what, text = self._step().level, str(told["for"]), str(told["text"])

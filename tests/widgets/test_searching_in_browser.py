@@ -160,6 +160,13 @@ def test_fields_and_columns_are_added_with_completion(
     field = page.get_by_role("search").get_by_label("Body part", exact=True)
     expect(field).to_be_focused()
     expect(adding).to_have_value("")
+    for name in ("KVP", "BodyPartExamind"):  # what another view asks for is its own
+        panel._receive(panel, {"kind": "add", "name": name, "by": "another"}, [])
+        made.pump()
+        expect(page.get_by_role("search").get_by_label("KVP", exact=True)).to_be_visible()
+        expect(page.get_by_text("Did you mean BodyPartExamined?")).to_have_count(0)
+        expect(adding).not_to_be_focused()
+        expect(page.get_by_role("search").get_by_label("KVP", exact=True)).not_to_be_focused()
     field.fill("head")
     column = page.get_by_role("combobox", name="Add a column")
     column.fill("ProtocolName")

@@ -293,8 +293,8 @@ def test_fields_and_columns_are_added_by_keyword_or_refused_with_near_ones(
     view = Hearing(panel)
     view.ask("complete", **{"for": "field", "text": "bodyp"})
     assert view.last("completions")["names"][0]["name"] == "BodyPartExamined"
-    view.ask("add", name="0018,0060")
-    assert view.last("focus") == {"kind": "focus", "name": "KVP"}
+    view.ask("add", name="0018,0060", by="v")
+    assert view.last("focus") == {"kind": "focus", "name": "KVP", "by": "v"}
     view.ask("typed", **view.form(KVP="120"))
     assert panel.filters == {"KVP": 120}
     view.ask("add", name="BodyPartExamind")

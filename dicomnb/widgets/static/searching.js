@@ -38,10 +38,10 @@ class SearchPanel extends Panel {
     this.levels = element("fieldset", { class: "dicomnb-levels" }, element("legend", { class: "dicomnb-spoken" }, "Search for"));
     this.fields = element("div", { class: "dicomnb-fields" });
     this.adding = new KeywordInput("field", "Add another field", "Add", {
-      ask: (kind, content) => this.ask(kind, content), onadd: (name) => { this.flush(); this.ask("add", { name }); },
+      ask: (kind, content) => this.ask(kind, content), onadd: (name) => { this.flush(); this.ask("add", { name, by: this.view }); },
     });
     this.column = new KeywordInput("column", "Add a column", "Add", {
-      ask: (kind, content) => this.ask(kind, content), onadd: (name) => { this.flush(); this.ask("column", { name }); },
+      ask: (kind, content) => this.ask(kind, content), onadd: (name) => { this.flush(); this.ask("column", { name, by: this.view }); },
     });
     this.columns = element("ul", { class: "dicomnb-chips", "aria-label": "Added columns" });
     this.column.element.append(this.columns);
@@ -134,8 +134,10 @@ class SearchPanel extends Panel {
   pictures(message) { this.strip.places(message); }
   picture(message, buffers) { this.strip.picture(message, buffers); }
   completions(message) { (message.for === "field" ? this.adding : this.column).completions(message); }
-  unknown(message) { (message.for === "field" ? this.adding : this.column).unknown(message); }
-  focus({ name }) { this.controls.get(name)?.focus(); }
+
+  // Answers to what this view asked: another one has its own focus.
+  unknown(message) { if (message.by === this.view) (message.for === "field" ? this.adding : this.column).unknown(message); }
+  focus({ name, by }) { if (by === this.view) this.controls.get(name)?.focus(); }
 
   tell(level, words, again, label) {
     if (level === "error" && !again && this.state?.connected) super.tell(level, words, () => this.search(), "Search again");
