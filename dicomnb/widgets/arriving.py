@@ -123,7 +123,11 @@ class Arriving(Panel):
                 one.state, one.words = "left out", self._no_room(one.size)
                 refused.append(one)
                 continue
-            self._spool.begin(one.key, one.size)
+            try:
+                self._spool.begin(one.key, one.size)
+            except OSError as error:
+                one.state, one.words = "left out", _not_kept(error)
+                continue
             one.state = "arriving"
             self._awaited += one.size
             self._coming += 1
@@ -184,7 +188,7 @@ class Arriving(Panel):
             self._give_up([one.key for one in self._files.in_state("arriving")], "the disk is full")
             self._failed(error)
         except OSError as error:
-            self._give_up([key], f"it cannot be kept: {error.strerror or error}")
+            self._give_up([key], _not_kept(error))
         else:
             self._moved += self._spool.have(key) - before
             if is_whole:
@@ -252,10 +256,9 @@ class Arriving(Panel):
         lost = [one for one in self._files.in_state("arriving") if one.key in set(keys)]
         for one in lost:
             one.state, one.words = "left out", words
-            if one.key in self._spool:  # else there was no room to ask for it
-                self._awaited -= one.size
-                self._moved -= self._spool.have(one.key)
-                self._coming -= 1
+            self._awaited -= one.size
+            self._moved -= self._spool.have(one.key)
+            self._coming -= 1
         if lost:
             self._spool.drop([one.key for one in lost])
             self.send({"kind": "drop", "keys": [one.key for one in lost]})
@@ -344,3 +347,7 @@ class Arriving(Panel):
             if self._timer is not None:
                 self._timer.cancel()
             self._spool.close()
+
+
+def _not_kept(error: OSError) -> str:
+    return f"it cannot be kept: {error.strerror or error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -270,6 +271,26 @@ def test_a_disk_that_fills_up_is_told(folder: dn.Archive, monkeypatch: Any) -> N
     assert panel.said == ("error", "The disk is full. Make room.")
     assert panel.files["Reason"].tolist() == ["the disk is full"]
     assert panel.busy == ""
+
+
+def test_where_no_file_can_be_made_nothing_waits_for_ever(
+    folder: dn.Archive, monkeypatch: Any
+) -> None:
+    def full(**names: Any) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    panel = UploadPanel(folder).wait()
+    talk = Talk(panel)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", full)
+        talk.offer(("a", "a.dcm", CT.read_bytes()), ("b", "b.txt", b"no DICOM"))
+    assert panel.files["Reason"].tolist() == [
+        "it cannot be kept: No space left on device",
+        "not DICOM",
+    ]
+    assert (panel.busy, talk.wanted()) == ("", [])
+    talk.offer(("c", "a.dcm", CT.read_bytes()))
+    assert talk.wanted() == [["c", 0]]
 
 
 def test_pieces_again_are_passed_over_and_gaps_are_told(folder: dn.Archive) -> None:
