@@ -352,12 +352,13 @@ class Viewer(Panel):
         shown = self._shown
         if shown is None:
             return b""
-        grey = shown.frame(self.time, self.slice)
+        drawn = shown.frame(self.time, self.slice)
         if shown.samples == 1:
-            grey = windowed(grey, *self.window, function=self.window_function)
-            grey = 255 - grey if self.inverted != shown.inverted else grey
+            drawn = windowed(drawn, *self.window, function=self.window_function)
+        if self.inverted != shown.inverted:
+            drawn = 255 - drawn
         out = io.BytesIO()
-        Image.fromarray(grey).save(out, "PNG")
+        Image.fromarray(drawn).save(out, "PNG")
         return out.getvalue()
 
     def __repr__(self) -> str:

@@ -500,3 +500,12 @@ def test_what_is_kept_is_the_slice_in_view(demo_folder: Path) -> None:
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert data["text/html"].startswith('<img src="data:image/png;base64,')
     assert data["text/plain"].startswith("<dicomnb Viewer")
+
+
+def test_colours_are_kept_as_they_are_in_view() -> None:
+    colours = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    viewer = Viewer(colours, keep=True)
+    for is_inverted, want in ((False, colours), (True, 255 - colours)):
+        viewer.inverted = is_inverted
+        picture = base64.b64decode(viewer.kept.partition(",")[2])
+        assert (np.asarray(Image.open(io.BytesIO(picture))) == want).all()
