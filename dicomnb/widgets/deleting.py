@@ -129,7 +129,7 @@ class DeletePanel(Panel):
             return ""
         refs = [one.ref for one in self._plan.things]
         expect = f", expect={len(refs)}" if len(refs) > 1 else ""
-        names = Names.of(archive=self.archive, panel=self._called())
+        names = Names.of(archive=self._place, panel=self._called())
         what = python_of(refs, names)
         head = "import dicomnb as dn\n\n" if "dn.Ref(" in what else ""
         return f"{head}{names.archive}.delete({what}{expect})"
