@@ -111,14 +111,15 @@ class Panel(anywidget.AnyWidget):
             self.cancel()
             return
         with self._background.turn:
-            if kind == "hello":
-                self._tell_state()
-                self._tell_saying(None)
-            elif (answer := self._asked().get(kind)) is not None:
-                try:
+            try:
+                if kind == "hello":
+                    self._tell_state()
+                elif (answer := self._asked().get(kind)) is not None:
                     answer(message, buffers)
-                except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
-                    self._failed(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person must see it
+                self._failed(error)
+            if kind == "hello":
+                self._tell_saying(None)
 
     def _tell_state(self) -> None:
         self.send({"kind": "state", **self._state()})

@@ -247,3 +247,11 @@ def test_the_front_end(
     made.pump()
     expect(page.get_by_role("alert")).to_contain_text(f"ValueError: {NASTY}")
     assert page.title() == ""
+    # What cannot be told is said, and not that nobody answers.
+    monkeypatch.setattr(panel, "_state", lambda: 1 // 0)
+    for _ in range(2):
+        page.evaluate("() => { view.tell('info', ''); view.hello(); }")
+        made.pump()
+        expect(page.get_by_role("alert")).to_contain_text("ZeroDivisionError")
+    page.wait_for_timeout(4500)
+    expect(page.get_by_role("alert")).to_contain_text("ZeroDivisionError")

@@ -108,6 +108,7 @@ export class Panel {
       this.state = message;
       this.show(message);
     } else if (message.kind === "saying") {
+      clearTimeout(this.waiting);
       this.occupied(message.busy);
       this.tell(message.level, message.words);
     } else if (message.kind === "progress") this.progress(message);
