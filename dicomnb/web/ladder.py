@@ -173,7 +173,11 @@ class Ladders:
                     absent.add(rung.service)
                 refused.append((rung, error))
                 continue
-            self._remember(family, rung)
+            try:
+                self._remember(family, rung)
+            except BaseException:  # a warning that was made an error
+                answer.close()
+                raise
             return answer
         raise _all_refused(refused)
 

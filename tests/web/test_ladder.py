@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 
 import pytest
@@ -61,6 +62,23 @@ def test_a_form_that_works_is_found_and_remembered(raw, status):
         assert asked(here.instances(REF)) == [b"DICM"]
         assert asked(here.instances(REF)) == [b"DICM"]
     assert picky.asked == [f"{INSTANCES}; transfer-syntax=*", SINGLE, SINGLE]
+
+
+def test_a_warning_that_is_an_error_frees_its_answer(raw):
+    """With its one slot lost, whoever comes next would wait for ever."""
+    series = REF.at("series")
+    picky = Picky(INSTANCES, multi("application/dicom"))
+    here = source(raw(picky).url, options=dn.Options(workers=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(dn.DicomnbWarning, match="as they are stored"):
+            asked(here.instances(series))
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(asked(here.instances(series))))
+    thread.daemon = True
+    thread.start()
+    thread.join(30)
+    assert found == [b"data"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 500])
