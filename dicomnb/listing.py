@@ -81,6 +81,7 @@ class Listing:
             names, level="instance", others=shape.everything, flatten=shape.flatten
         )
         numbers: list[int] = []
+        cut: dict[str, None] = {}
         with telling(progress, "metadata") as tell:
             asked = refs_of(ref, base=self._source.address)
             with closed_after(self._metadata(asked)) as found:
@@ -88,8 +89,11 @@ class Listing:
                     rows, frame_numbers = frame_rows(page.rows) if frames else (page.rows, [])
                     count = builder.add(rows)
                     numbers += frame_numbers or [1] * count
+                    cut.update({} if page.complete else dict.fromkeys(page.notes or ("",)))
                     tell(Progress(len(numbers)))
-        table = builder.finish()
+        if cut:
+            warn(_cut(len(numbers), cut))
+        table = builder.finish(complete=not cut)
         if frames:
             table = _with_frame_numbers(table, numbers)
         table.attrs.update(connection=self.connection)
@@ -158,10 +162,15 @@ class Listing:
         for text in warnings:
             warn(text)
         if not complete:
-            warn(f"The answer is cut after {count} rows. {' '.join(notes)}".strip())
+            warn(_cut(count, notes))
         table = builder.finish(complete=complete)
         table.attrs.update(connection=self.connection, notes=" ".join(notes))
         return table
+
+
+def _cut(count: int, notes: Iterable[str]) -> str:
+    """What to warn of where a source gave fewer rows than it has."""
+    return f"The answer is cut after {count} rows. {' '.join(notes)}".strip()
 
 
 def _shape(query: Query) -> Shape:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dicomnb.transfer.landing import Arrived
     from dicomnb.wire.parts import Part
 
-__all__ = ["Output", "arriving", "frames", "header_from", "header_of"]
+__all__ = ["Output", "arriving", "frames", "header_from", "header_of", "metadata_of"]
 
 Output = Literal["stored", "modality", "real_world", "suv", "suv_lbm", "suv_bsa", "display"]
 
@@ -144,17 +144,32 @@ def _normalisation(output: str) -> Normalisation:
 
 def header_of(source: Source, ref: Ref, cancel: Cancel | None) -> tuple[Dataset, str]:
     """What the metadata says about the pixels, and the keyword of their element."""
-    pages = source.metadata(ref, cancel=cancel)
-    with closed_after(pages):
-        rows = [row for page in pages for row in msgspec.json.decode(page.rows)]
+    rows = list(metadata_of(source, ref, cancel=cancel))
     if len(rows) != 1:
         raise NotFound(f"{len(rows)} instances came as the metadata of {ref.path}.")
-    row: Mapping[str, Any] = rows[0]
+    row = rows[0]
     came = (row.get(_SOP_INSTANCE_UID) or {}).get("Value") or [ref.instance]
     if came != [ref.instance]:
         raise ProtocolError(f"Asked for {ref.path}, but the metadata of {came[0]} was sent.")
     header, keyword = header_from(source, row, cancel=cancel)
     return header, keyword or "PixelData"
+
+
+def metadata_of(
+    source: Source, ref: Ref, *, cancel: Cancel | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """What a source tells of each instance, row by row: all of a series could take gigabytes.
+
+    Raises:
+        ProtocolError: the source says that it does not tell of all.
+    """
+    with closed_after(source.metadata(ref, cancel=cancel)) as pages:
+        for page in pages:
+            if not page.complete:
+                what = f"The metadata of {ref.path} are not whole. {' '.join(page.notes)}"
+                raise ProtocolError(what.rstrip(), url=source.address)
+            for raw in msgspec.json.decode(page.rows, type=list[msgspec.Raw]):
+                yield msgspec.json.decode(raw)
 
 
 def header_from(

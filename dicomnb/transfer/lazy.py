@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 from pydicom import Dataset
 
 from dicomnb.errors import DecodeError, GeometryError, NoDicom, ProtocolError
@@ -15,7 +14,7 @@ from dicomnb.images.headers import text
 from dicomnb.images.pixels import PixelFormat
 from dicomnb.pool import closed_after
 from dicomnb.refs import Ref
-from dicomnb.transfer.frames import arriving, header_from
+from dicomnb.transfer.frames import arriving, header_from, metadata_of
 from dicomnb.volumes.assembly import assembled, type_of
 from dicomnb.volumes.frames import frames_of
 from dicomnb.volumes.geometry import arrange
@@ -146,13 +145,9 @@ def lazy_volume(
 def _headers(source: Source, refs: Sequence[Ref]) -> Iterator[tuple[Ref, Dataset, str | None]]:
     """Each instance's attributes, and the keyword of its pixels; None without pixels."""
     for ref in refs:
-        with closed_after(source.metadata(ref)) as pages:
-            for page in pages:
-                # Row by row: all rows of a large series at once would take gigabytes.
-                for raw in msgspec.json.decode(page.rows, type=list[msgspec.Raw]):
-                    row = msgspec.json.decode(raw)
-                    header, keyword = header_from(source, row, groups=_GROUPS)
-                    yield _ref_of(ref, header, source), header, keyword
+        for row in metadata_of(source, ref):
+            header, keyword = header_from(source, row, groups=_GROUPS)
+            yield _ref_of(ref, header, source), header, keyword
 
 
 def _said(header: Dataset, known: dict[str, Dataset]) -> Dataset:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from dicomnb.errors import GeometryError, LimitExceeded
 from dicomnb.images.headers import number, text
 from dicomnb.images.pixels import UNREADABLE
-from dicomnb.pool import closed_after
 from dicomnb.refs import Ref
-from dicomnb.transfer.frames import frames, header_from
+from dicomnb.transfer.frames import frames, header_from, metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +59,7 @@ def levels(source: Source, refs: Sequence[Ref]) -> list[Level]:
     """
     found = []
     for ref in refs:
-        with closed_after(source.metadata(ref)) as pages:
-            rows = [row for page in pages for row in msgspec.json.decode(page.rows)]
-        for row in rows:
+        for row in metadata_of(source, ref):
             header, _ = header_from(source, row, groups=_GROUPS)
             kinds = text(header, "ImageType").upper().split("\\")
             if "TotalPixelMatrixColumns" not in header or set(kinds) & set(_NO_LEVEL):

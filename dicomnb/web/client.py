@@ -97,7 +97,9 @@ class WebSource(Connection):
 
         with self._ladders.climb("metadata", ladder.METADATA, ask) as answer:
             rows, count = self._rows(answer)
-        yield Page(rows, count)
+        is_all = answer.status != retrieving.PARTIAL or ref.level == "instance"
+        notes = () if is_all else (retrieving.PARTIAL_WORDS,)
+        yield Page(rows, count, complete=is_all, notes=notes)
 
     def instances(
         self, ref: Ref, *, transfer_syntax: str = "*", cancel: Cancel | None = None
@@ -105,7 +107,8 @@ class WebSource(Connection):
         """Part 10 instances in the order of the server; as stored for ``"*"``."""
         rungs = ladder.instance_rungs(transfer_syntax, single=ref.level == "instance")
         answer = self._climb("instances", rungs, ref.path, cancel=cancel)
-        yield from retrieving.parts_of(answer, self._options.limits)
+        read = retrieving.parts_of if ref.level == "instance" else retrieving.all_parts_of
+        yield from read(answer, self._options.limits)
 
     def stored_bytes(self, refs: Sequence[Ref], *, cancel: Cancel | None = None) -> int | None:
         """Bytes of studies or series, where the server tells: Google by its metrics, which lag."""

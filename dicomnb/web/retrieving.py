@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dicomnb.wire.parts import Part
 
 __all__ = [
+    "PARTIAL",
+    "PARTIAL_WORDS",
+    "all_parts_of",
     "counted",
     "frame_lists",
     "no_such_frame",
@@ -32,6 +35,9 @@ __all__ = [
 
 URL_CHARACTERS = 2000
 """What every proxy lets pass."""
+PARTIAL = 206
+"""Partial Content: some of the instances are missing (PS3.18 section 8.5)."""
+PARTIAL_WORDS = "The server says that it gives some of the instances only (HTTP 206)."
 
 
 def parts_of(answer: Answer, limits: Limits, *, pictures: bool = False) -> Generator[Part]:
@@ -55,6 +61,18 @@ def parts_of(answer: Answer, limits: Limits, *, pictures: bool = False) -> Gener
             answer, answer.content_type, length=answer.length, limits=limits, url=answer.url
         )
         answer.finish()
+
+
+def all_parts_of(answer: Answer, limits: Limits) -> Generator[Part]:
+    """The parts of an answer that should hold several instances.
+
+    Raises:
+        ProtocolError: also after the last part, if the server says that others are missing:
+            dcm4chee, for one, leaves out what it cannot read or transcode.
+    """
+    yield from parts_of(answer, limits)
+    if answer.status == PARTIAL:
+        raise answer.error(f"The answer is not whole. {PARTIAL_WORDS}", cut=True)
 
 
 def _some_words(answer: Answer) -> str:

@@ -16,7 +16,8 @@ from dicomnb.transfer import fetching
 from dicomnb.transfer.events import Progress
 from dicomnb.transfer.stacking import Stacking
 from tests.conftest import real_file
-from tests.transfer.series_server import REF, SERIES, STUDY, SeriesServer, slices
+from tests.transfer.series_server import KIND, REF, SERIES, STUDY, SeriesServer, slices
+from tests.web.raw_server import response
 
 FILES = slices(20)
 UIDS = list(FILES)
@@ -222,6 +223,30 @@ def test_one_worker_makes_a_volume_while_it_reads_another_answer(raw, server) ->
     thread.start()
     thread.join(60)
     assert shapes == [(20, 16, 16)]
+
+
+def without_two(server, request, uid, count):
+    """Have the series come without two instances; the status says so (206)."""
+    if uid is not None:
+        return None
+    return response(server.body(UIDS[:18]), status=206, kind=KIND)
+
+
+def test_instances_that_a_server_says_are_missing_are_asked_for(raw, server, tmp_path) -> None:
+    server.fault = without_two
+    archive = server.start(raw, keep=False)
+    assert archive.volume(REF).shape == (20, 16, 16)
+    assert server.asked == {None: 1, UIDS[18]: 1, UIDS[19]: 1}
+    assert len(archive.download(REF, tmp_path)) == 20
+
+
+def test_data_sets_that_a_server_says_are_missing_are_an_error(raw, server) -> None:
+    server.fault = without_two
+    archive = server.start(raw, keep=False)
+    datasets = archive.datasets(REF)
+    assert [next(datasets).SOPInstanceUID for _ in range(18)] == UIDS[:18]
+    with pytest.raises(dn.ProtocolError, match="206"):
+        next(datasets)
 
 
 def test_what_is_no_regular_stack_is_accepted_without_another_fetch(raw) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ import pytest
 
 import dicomnb as dn
 from dicomnb.errors import GeometryError, LimitExceeded
+from dicomnb.source import Page
 from dicomnb.volumes.lazy import LazyArray
 from tests.images.image_series import part10, phantom, series
 from tests.volumes.test_frames import enhanced, places, stack
@@ -49,6 +51,21 @@ def test_a_lazy_volume_equals_the_eager_one(tmp_path, where, kind):
         return
     with dn.serve(folder) as url:
         compare(dn.connect(url))
+
+
+def test_metadata_that_are_not_whole_make_no_lazy_volume(tmp_path, monkeypatch):
+    archive = dn.connect(put(tmp_path / "in", series(phantom(6))))
+    row, whole = archive.series().iloc[0], archive.source.metadata
+
+    def some(ref, **options):
+        rows = [one for page in whole(ref, **options) for one in json.loads(page.rows)]
+        yield Page(json.dumps(rows[:4]).encode(), 4, complete=False, notes=("Some are missing.",))
+
+    monkeypatch.setattr(archive.source, "metadata", some)
+    with pytest.raises(dn.ProtocolError, match="Some are missing"):
+        archive.volume(row, lazy=True)
+    with pytest.warns(dn.DicomnbWarning, match="cut after 4 rows. Some are missing"):
+        assert len(archive.metadata(row)) == 4
 
 
 def compare(archive):

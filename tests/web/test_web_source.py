@@ -274,8 +274,13 @@ def test_metadata(standard):
     (page,) = here.metadata(REF)
     assert (page.count, page.rows) == (1, ONE)
     assert server.requests[0].target == "/dicomweb/studies/1.2/series/1.3/instances/1.4/metadata"
+    assert page.complete
     here, _ = standard(response(b"", status=204))
     assert [page.count for page in here.metadata(Ref("1.2"))] == [0]
+    here, _ = standard(response(ONE, status=206))
+    (page,) = here.metadata(Ref("1.2"))
+    assert (page.count, page.complete) == (1, False)
+    assert "206" in page.notes[0]
     here, _ = standard(response(b"gone", status=404))
     with pytest.raises(errors.NotFound):
         list(here.metadata(Ref("1.2")))
@@ -293,6 +298,17 @@ def test_instances(standard, sized):
         'multipart/related; type="application/dicom"; transfer-syntax=*'
     )
     assert request.headers["accept-encoding"] == "identity"
+
+
+def test_a_server_says_that_instances_are_missing(standard):
+    """PS3.18 section 8.5; dcm4chee leaves out what it cannot read, and tells by the status only."""
+    here, _ = standard(multi(b"first", b"second").replace(b" 200 ", b" 206 ", 1))
+    parts = here.instances(Ref("1.2"))
+    assert [next(parts).read(), next(parts).read()] == [b"first", b"second"]
+    with pytest.raises(errors.ProtocolError, match="206") as caught:
+        next(parts)
+    assert caught.value.cut
+    assert all_of(here.instances(REF)) == [b"first", b"second"]
 
 
 def test_a_single_part_as_answer_to_a_multipart_accept(standard):
