@@ -202,10 +202,12 @@ class FrameReader:
         return self._file.read(stop - start)
 
     def _stretch(self, start: int, length: int) -> Part:
-        self._file.seek(int(self._located.pixel_offset or 0) + start)
+        begin = int(self._located.pixel_offset or 0) + start
+        self._file.seek(begin)
         return FilePart(
             self._file,
             length,
+            begin=begin,
             media_type=OCTET_STREAM,
             transfer_syntax=EXPLICIT,
             location=location(self._located),

@@ -69,13 +69,16 @@ class Located:
 
 
 @contextmanager
-def opened(root: bytes, located: Located) -> Iterator[BinaryIO]:
+def opened(root: bytes, located: Located, *, has_buffer: bool = True) -> Iterator[BinaryIO]:
     """The file of an instance, if it still is the one that was indexed.
+
+    Without a buffer for who reads much at a time, or has the system send it: of a server's
+    threads, each waits for its turn after every call of the system.
 
     Raises:
         NotFound: it has gone, or was changed.
     """
-    with _file(root, located) as file:
+    with _file(root, located, buffering=-1 if has_buffer else 0) as file:
         status = os.fstat(file.fileno())
         if (status.st_mtime_ns, status.st_size) != (located.mtime_ns, located.size):
             raise NotFound(
@@ -85,9 +88,9 @@ def opened(root: bytes, located: Located) -> Iterator[BinaryIO]:
         yield file
 
 
-def _file(root: bytes, located: Located) -> BinaryIO:
+def _file(root: bytes, located: Located, *, buffering: int) -> BinaryIO:
     try:
-        return open(os.path.join(root, located.path), "rb")
+        return open(os.path.join(root, located.path), "rb", buffering)
     except FileNotFoundError as error:
         message = f"{_name(located)} has gone. refresh() brings the folder up to date."
         raise NotFound(message) from error
@@ -105,12 +108,13 @@ def instance_part(root: bytes, located: Located, *, transfer_syntax: str) -> Ite
     Raises:
         Unsupported: another transfer syntax is asked for, and this is not to be had.
     """
-    with opened(root, located) as file:
-        syntax = located.transfer_syntax
+    syntax = located.transfer_syntax
+    is_as_stored = located.is_part10 and transfer_syntax in ("*", syntax)
+    with opened(root, located, has_buffer=not is_as_stored) as file:
         if transfer_syntax not in ("*", syntax):
             _check_target(located, transfer_syntax)
             data, syntax = _as_explicit(read_whole(file, located), located), EXPLICIT
-        elif located.is_part10:
+        elif is_as_stored:
             yield FilePart(
                 file,
                 located.size,

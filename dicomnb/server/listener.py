@@ -43,6 +43,8 @@ THREADS = 32
 HEADER_BYTES = 1 << 16
 """Of a request's line and headers: fifty UIDs in a search are 3 KiB."""
 IDLE_SECONDS = 120
+HELD_BYTES = 4 << 10
+"""What is no larger travels with what follows it, which is at hand by then, or ends the answer."""
 LINGER_SECONDS = 10.0
 """How long a client may go on sending a body that nobody wants."""
 MOST_LINGERING = THREADS // 4
@@ -85,7 +87,7 @@ class _Writer:
     def write(self, data: Buffer) -> None:
         self._socket.sendall(data)
 
-    def write_file(self, stretch: Stretch, *, before: bytes = b"", after: bytes = b"") -> None:
+    def write_file(self, stretch: Stretch, *, before: bytes = b"") -> None:
         """A stretch of a file, which the system sends by itself; only `at_once`.
 
         What stands around it does not travel alone: a packet of a few bytes wakes the client up.
@@ -93,16 +95,15 @@ class _Writer:
         Raises:
             ConnectionAbortedError: the file became shorter; nothing that follows would be true.
         """
-        self._socket.sendall(before, socket.MSG_MORE)
-        file, left = stretch
-        position = file.tell()
+        if before:
+            self._socket.sendall(before, socket.MSG_MORE)
+        file, position, left = stretch
         while left:
             sent = os.sendfile(self._socket.fileno(), file.fileno(), position, left)
             if not sent:
                 log.warning("An answer was broken off: a file was changed while it was sent")
                 raise ConnectionAbortedError(errno.ECONNABORTED, "broken off")
             position, left = position + sent, left - sent
-        self._socket.sendall(after, socket.MSG_MORE)
 
     def write_all(self, pieces: list[Buffer]) -> None:
         """Several pieces with one system call, none of them copied."""
@@ -148,6 +149,8 @@ class _Request(http.HTTPRequest):
     """One request: strict about where its body ends, and streaming both ways."""
 
     header_reader = _HeaderReader()
+    _held = b""
+    """Written, and to be sent before what is written next."""
 
     def read_request_headers(self) -> bool:
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
@@ -178,7 +181,9 @@ class _Request(http.HTTPRequest):
         self.server.gateway(self).respond()
         self.ensure_headers_sent()
         if self.chunked_write:
-            self.conn.wfile.write(b"0\r\n\r\n")
+            self._held += b"0\r\n\r\n"
+        if self._held:
+            self.conn.wfile.write(self._held)
         if not self.rfile.finished:
             self._linger()
 
@@ -210,16 +215,20 @@ class _Request(http.HTTPRequest):
             self.server.lingering.release()
 
     def write(self, chunk: Buffer | Stretch) -> None:
-        """Send a piece of the answer; cheroot would copy it to frame it."""
+        """Send a piece of the answer; cheroot would copy it to frame it.
+
+        In as few calls as can be: after each a thread waits for its turn with all the others.
+        """
+        size = chunk.nbytes if isinstance(chunk, Stretch) else memoryview(chunk).nbytes
+        is_framed = self.chunked_write and size > 0
+        before = self._held + (b"%x\r\n" % size if is_framed else b"")
+        self._held = b"\r\n" if is_framed else b""
         if isinstance(chunk, Stretch):
-            around = (b"%x\r\n" % chunk.nbytes, b"\r\n") if self.chunked_write else (b"", b"")
-            self.conn.wfile.write_file(chunk, before=around[0], after=around[1])
-            return
-        size = memoryview(chunk).nbytes
-        if self.chunked_write and size:
-            self.conn.wfile.write_all([b"%x\r\n" % size, chunk, b"\r\n"])
+            self.conn.wfile.write_file(chunk, before=before)
+        elif size <= HELD_BYTES:
+            self._held = before + bytes(chunk) + self._held
         else:
-            self.conn.wfile.write(chunk)
+            self.conn.wfile.write_all([before, chunk] if before else [chunk])
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer what is not even HTTP. The connection is closed: nothing after it is sure."""

@@ -84,29 +84,49 @@ class Stretch(NamedTuple):
 
     Attributes:
         file: has them, unless it became shorter meanwhile.
+        begin: where in the file.
         nbytes: how many; named as of a `memoryview`.
     """
 
     file: BinaryIO
+    begin: int
     nbytes: int
 
     def __bytes__(self) -> bytes:
-        return self.file.read(self.nbytes)
+        self.file.seek(self.begin)
+        return _read(self.file, self.nbytes)
+
+
+def _read(file: BinaryIO, count: int) -> bytes:
+    """So many bytes, fewer only at the end, also of a file without a buffer."""
+    pieces: list[bytes] = []
+    while count and (piece := file.read(count)):
+        pieces.append(piece)
+        count -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class FilePart:
-    """A part that is an open file, or a stretch of one; whoever made it closes the file."""
+    """A part that is an open file, or a stretch of one; whoever made it closes the file.
+
+    Args:
+        file: stands where the part begins.
+        length: in bytes.
+        begin: where that is.
+    """
 
     def __init__(
         self,
         file: BinaryIO,
         length: int,
         *,
+        begin: int = 0,
         media_type: str,
         transfer_syntax: str | None = None,
         location: str | None = None,
     ) -> None:
         self._file = file
+        self._end = begin + length
         self._left = length
         self.media_type = media_type
         self.transfer_syntax = transfer_syntax
@@ -115,7 +135,7 @@ class FilePart:
 
     def read(self) -> bytes:
         """All bytes that have not been read yet."""
-        data = self._file.read(self._left)
+        data = _read(self._file, self._left)
         self._left -= len(data)
         return data
 
@@ -134,4 +154,4 @@ class FilePart:
     def rest(self) -> Stretch:
         """What has not been read yet, for who can do without reading it: it then counts as read."""
         count, self._left = self._left, 0
-        return Stretch(self._file, count)
+        return Stretch(self._file, self._end - count, count)
