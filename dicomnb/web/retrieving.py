@@ -36,7 +36,7 @@ __all__ = [
 URL_CHARACTERS = 2000
 """What every proxy lets pass."""
 PARTIAL = 206
-"""Partial Content: some of the instances are missing (PS3.18 section 8.5)."""
+"""Partial Content: of what was asked for, some is missing (PS3.18 section 10.4.3)."""
 PARTIAL_WORDS = "The server says that it gives some of the instances only (HTTP 206)."
 
 
@@ -67,8 +67,7 @@ def all_parts_of(answer: Answer, limits: Limits) -> Generator[Part]:
     """The parts of an answer that should hold several instances.
 
     Raises:
-        ProtocolError: also after the last part, if the server says that others are missing:
-            dcm4chee, for one, leaves out what it cannot read or transcode.
+        ProtocolError: also after the last part, if the server says that others are missing.
     """
     yield from parts_of(answer, limits)
     if answer.status == PARTIAL:

@@ -301,7 +301,7 @@ def test_instances(standard, sized):
 
 
 def test_a_server_says_that_instances_are_missing(standard):
-    """PS3.18 section 8.5; dcm4chee leaves out what it cannot read, and tells by the status only."""
+    """By the status only (PS3.18 section 10.4.3): all that came is whole."""
     here, _ = standard(multi(b"first", b"second").replace(b" 200 ", b" 206 ", 1))
     parts = here.instances(Ref("1.2"))
     assert [next(parts).read(), next(parts).read()] == [b"first", b"second"]
