@@ -148,9 +148,9 @@ class _Sending:
     def listed(self, items: Iterable[Item], cancel: Cancel | None) -> Iterator[tuple[int, Item]]:
         """The items with their places; kept until their outcomes are known."""
         for place, item in enumerate(items):
+            self._waiting[place] = item
             if cancel is not None:
                 cancel.check()
-            self._waiting[place] = item
             yield place, item
 
     def note_rest(self, items: Iterable[Item], why: str) -> None:

@@ -136,6 +136,25 @@ def test_outcomes_outlive_a_cancel(tmp_path: Path) -> None:
     assert table["SOPInstanceUID"].tolist() == [str(one.SOPInstanceUID) for one in data_sets]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_came_from_an_iterator_has_its_row_when_the_store_is_cancelled(workers: int) -> None:
+    cancel = Cancel()
+    made = []
+
+    def come() -> Iterator[Any]:
+        for number in range(10):
+            if number == 4:
+                cancel.set()
+            made.append(instance(number))
+            yield made[-1]
+
+    with pytest.raises(dn.Cancelled) as caught:
+        sent(Memory(), come(), workers=workers, cancel=cancel)
+    assert caught.value.table is not None
+    names = [str(one.SOPInstanceUID) for one in made]
+    assert caught.value.table["SOPInstanceUID"].tolist() == names
+
+
 def test_an_iterator_is_not_gathered_and_its_faults_cost_a_row() -> None:
     made = []
 
