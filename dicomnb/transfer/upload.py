@@ -231,10 +231,17 @@ def outcome_table(rows: list[dict[str, object]], index: Any = None) -> pd.DataFr
     more = dict.fromkeys(name for row in rows for name in row if name not in OUTCOME_COLUMNS)
     types: dict[str, Any] = {**OUTCOME_COLUMNS, **dict.fromkeys(more, TEXT_DTYPE)}
     columns = {
-        name: pd.array([row.get(name) for row in rows], dtype=dtype)
+        name: _column([row.get(name) for row in rows], dtype, index)
         for name, dtype in types.items()
     }
     return pd.DataFrame(columns, index=index)
+
+
+def _column(values: list[object], dtype: Any, index: Any) -> Any:
+    try:
+        return pd.array(values, dtype=dtype)
+    except UnicodeEncodeError:  # the name of a file is not UTF-8: Arrow holds no such text
+        return pd.Series(values, index=index, dtype="object")
 
 
 def _said(error: Exception) -> str:

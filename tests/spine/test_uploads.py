@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import os
 import shutil
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -340,6 +342,21 @@ def test_a_data_set_that_cannot_be_encoded_costs_its_row(tmp_path: Path) -> None
     assert table["Outcome"].tolist() == ["stored", "failed"]
     assert "cannot be written" in table["Reason"][1]
     assert table["SOPInstanceUID"][1] == bad.SOPInstanceUID
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/K\xf6rper.dcm"
+    shutil.copy(CT, path)
+    with pytest.raises(dn.ServerError) as caught:
+        sent(Memory(fails={1}), tmp_path)
+    failed = caught.value.table  # type: ignore[attr-defined]
+    assert os.fsencode(failed["File"][0]) == path
+    archive = dn.connect(_new(tmp_path), options=dn.Options(writable=True))
+    table = archive.store(retry=failed)
+    assert table["Outcome"].tolist() == ["stored"]
+    assert table["Name"].tolist() == [os.fsdecode(path)]
+    assert pd.concat([table, sent(Memory(), CT)])["File"].tolist() == [os.fsdecode(path), str(CT)]
 
 
 def test_an_unreadable_file_in_a_folder_is_a_row(
