@@ -1,7 +1,8 @@
 """What a user gives to be stored: found, told apart, and looked at when its turn comes.
 
-What is named itself is looked at before anything is sent. Folders and globs are only listed:
-to open thousands of files on a slow disk takes longer than to send the first of them.
+What is named itself is looked at before anything is sent. Of folders and globs, which are listed
+by then, only what a moment suffices for: to open thousands of files on a slow disk takes longer
+than to send the first of them.
 """
 
 from __future__ import annotations
@@ -75,13 +76,11 @@ class Items:
     def _look(self) -> bool:
         """Find one more instance among what is listed; False when there is none left."""
         while self._listed:
-            one = self._listed[0]
-            item = self._files.item_in(one) if isinstance(one, str) else one
-            self._listed.popleft()
+            item = self._files.instance(self._listed[0])
+            self._listed.popleft()  # not before: a look may be interrupted
             if item is not None:
                 self._found.append(item)
                 return True
-            self.passed_over.append(str(one))
         return False
 
     def _come(self) -> Iterator[Item]:
@@ -101,11 +100,9 @@ class Items:
             yield Broken(_shown(what), error)
             return
         for one in listed:
-            item = self._files.item_in(one) if isinstance(one, str) else one
+            item = self._files.instance(one)
             if item is not None:
                 yield item
-            else:
-                self.passed_over.append(str(one))
 
     def _nothing(self) -> NoDicom:
         count = len(self.passed_over)
@@ -155,8 +152,7 @@ class _Files:
     """Files to be stored, each once.
 
     Args:
-        passed_over: where the names of files go that are not DICOM, as far as that is told
-            without opening them.
+        passed_over: where the names of files that are not DICOM go.
     """
 
     def __init__(self, passed_over: list[str]) -> None:
@@ -215,12 +211,20 @@ class _Files:
         self._passed_over.append(path)
         return False
 
-    def item_in(self, path: str) -> FileItem | None:
-        """A DICOM file, or one that cannot be read, which is told when its turn comes."""
+    def instance(self, listed: Item | str) -> Item | None:
+        """What was listed, files after a look; None for one that is passed over.
+
+        A file that cannot be read is an item: that is told when its turn comes.
+        """
+        if not isinstance(listed, str):
+            return listed
         try:
-            return looked_at(path, self._layouts)
+            item = looked_at(listed, self._layouts)
         except OSError:
-            return FileItem(path)
+            return FileItem(listed)
+        if item is None:
+            self._passed_over.append(listed)
+        return item
 
     def _real(self, path: str, *, is_link: bool) -> str:
         """``os.path.realpath``, which looks at every folder above anew for each file of one."""

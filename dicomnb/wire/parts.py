@@ -80,7 +80,7 @@ class BytesPart:
 
 
 class Stretch(NamedTuple):
-    """Bytes of an open file, from where it stands.
+    """Bytes of an open file, wherever it stands.
 
     Attributes:
         file: has them, unless it became shorter meanwhile.
