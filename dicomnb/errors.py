@@ -165,7 +165,12 @@ class ConnectionFailed(DicomWebError):
     """No answer: refused, unknown host, certificate, time-out, reset before the answer.
 
     Not raised when an answer began and broke off: `ProtocolError`.
+
+    Attributes:
+        was_sent: whether the server may have got the request, and done what it asks for.
     """
+
+    was_sent = False
 
 
 class ProtocolError(DicomWebError):

@@ -56,7 +56,8 @@ def metadata(exchange: Exchange) -> Answer:
     pages = Begun(service.source.metadata(ref, cancel=service.cancel))
     if pages.first is None:
         raise NotFound(f"There is no {ref.level} {ref.uid}.")
-    return streamed(200, kind, _array(pages, exchange))
+    # A source that is a server may give some only (PS3.18 section 8.5).
+    return streamed(200 if pages.first.complete else 206, kind, _array(pages, exchange))
 
 
 def _array(pages: Begun[Page], exchange: Exchange) -> Iterator[Buffer]:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from dicomnb.errors import (
     AuthError,
-    Cancelled,
+    ConnectionFailed,
     DicomnbError,
     DicomWebError,
     NotFound,
     OriginRefused,
+    ProtocolError,
     Unsupported,
 )
 from dicomnb.pool import closed_after, side_by_side
@@ -55,6 +56,7 @@ OUTCOME_COLUMNS = {
 
 _FOR_ALL = (AuthError, NotFound, OriginRefused, Unsupported)
 """Errors that every other batch would meet as well."""
+_ALL_THE_SAME = " It may have been stored all the same: a search tells."
 _TOO_LARGE = 413
 """The request is: halves of it may not be, nor may other instances."""
 _UNSENDABLE = (DicomnbError, OSError, TypeError, ValueError)
@@ -206,8 +208,9 @@ class _Sending:
             else:
                 self.refused.append(error)
                 self._in_a_row += 1
-            outcomes = [Outcome("failed", reason=str(error)) for _ in uploads]
-        except Cancelled:
+            reason = f"{error}{_ALL_THE_SAME if _may_be_stored(error) else ''}"
+            outcomes = [Outcome("failed", reason=reason) for _ in uploads]
+        except BaseException:  # Ctrl-C, a cancel, a fault of the source
             for place in places:
                 words = "stopped while it was being sent: it may have been stored"
                 self._note(place, Outcome("failed", reason=words))
@@ -242,6 +245,13 @@ def _column(values: list[object], dtype: Any, index: Any) -> Any:
         return pd.array(values, dtype=dtype)
     except UnicodeEncodeError:  # the name of a file is not UTF-8: Arrow holds no such text
         return pd.Series(values, index=index, dtype="object")
+
+
+def _may_be_stored(error: DicomWebError) -> bool:
+    """Whether the server may have done what was asked, for all that its answer is missing."""
+    if isinstance(error, ConnectionFailed):
+        return error.was_sent
+    return isinstance(error, ProtocolError)
 
 
 def _said(error: Exception) -> str:

@@ -309,10 +309,11 @@ class Transport:
             return Failure(error.with_traceback(None), was_sent=True, is_final=True)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = connection_failed(error, url=ask.shown, timeout=self.options.timeout)
+            failed.was_sent = was_sent(error)
             timed_out = isinstance(error, requests.exceptions.ReadTimeout)
             # Returned, not raised here: what was caught holds the request with its credentials
             # and must not be chained to what is raised.
-            return Failure(failed, was_sent(error), timed_out)
+            return Failure(failed, failed.was_sent, timed_out)
         network.reached()
         return response
 

@@ -201,7 +201,13 @@ class DatasetsFetch:
         every = self._wanted.refs
         if every[0].level != "instance":
             source = self._archive.source
-            every = tuple(one for ref in every for one in listed(source, ref, cancel=cancel)[0])
+            found = [listed(source, ref, cancel=cancel) for ref in every]
+            if any(len(refs) != count for refs, count in found):
+                # Nobody can say what is missing.
+                self.datasets.clear()
+                self._take(every, tell, cancel, came=0, total=self._wanted.told)
+                return
+            every = tuple(one for refs, _ in found for one in refs)
         came = {str(one.SOPInstanceUID) for one in self.datasets}
         missing = [ref for ref in every if ref.instance not in came]
         self._take(missing, tell, cancel, came=len(came), total=len(every))

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from dicomnb.server import serve
@@ -20,6 +21,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.long
 def test_by_keyboard_alone(run_notebook: Callable[..., Page], tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ask, until, written
@@ -19,6 +20,7 @@ CELLS = [
 COUNT_CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
 
 
+@pytest.mark.long
 def test_keys_are_the_tables_own(
     run_notebook: Callable[..., Page], tmp_path: Path, demo_folder: Path
 ) -> None:

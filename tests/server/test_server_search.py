@@ -191,3 +191,15 @@ def test_an_incomplete_answer_of_the_source_is_told(
     answer = http.get(f"{server.url}/studies")
     assert answer.json() == [{}]
     assert answer.headers["Warning"].startswith("299 ")
+
+
+def test_metadata_that_the_source_says_are_not_all(
+    server: Server, http: requests.Session, source: MemorySource, refs: dict[str, Ref]
+) -> None:
+    from dicomnb.source import Page
+
+    url = f"{server.url}/{refs['CT_small.dcm'].at('series').path}/metadata"
+    assert http.get(url).status_code == 200
+    source._pages = lambda rows: iter([Page(b"[{}]", 1, complete=False)])  # type: ignore[method-assign]
+    answer = http.get(url)
+    assert (answer.status_code, answer.json()) == (206, [{}])

@@ -115,6 +115,35 @@ def test_outcomes_outlive_an_interruption(workers: int, stop: type[BaseException
     assert f"{stored} of 700" in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), dn.LimitExceeded("too large")])
+def test_what_was_being_sent_may_have_been_stored(workers: int, error: BaseException) -> None:
+    class Breaking(Memory):
+        def store(self, uploads: Any, **options: Any) -> list[Outcome]:
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        sent(Breaking(), [CT.read_bytes()] * 2, workers=workers)
+    (reason,) = set(caught.value.table["Reason"])  # type: ignore[attr-defined]
+    assert "may have been stored" in reason
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_server_that_does_not_answer_may_have_stored(tmp_path: Path, is_late: bool) -> None:
+    error = dn.ConnectionFailed("No answer.")
+    error.was_sent = is_late
+
+    class Silent(Memory):
+        def store(self, uploads: Any, **options: Any) -> list[Outcome]:
+            raise error
+
+    with pytest.raises(dn.ConnectionFailed) as caught:
+        sent(Silent(), [CT.read_bytes()])
+    (reason,) = caught.value.table["Reason"]  # type: ignore[attr-defined]
+    assert ("may have been stored" in reason) == is_late
+    assert reason.startswith("No answer.")
+
+
 def test_outcomes_outlive_a_cancel(tmp_path: Path) -> None:
     cancel = Cancel()
     archive = dn.connect(_new(tmp_path), options=dn.Options(writable=True, workers=1))

@@ -436,6 +436,8 @@ def test_a_study_of_a_real_orthanc(orthanc, demo_folder: Path, tmp_path: Path) -
     archive = dn.connect(orthanc.url)
     archive.store(demo_folder)
     study = archive.studies(PatientID="DNB-0012").head(1)
+    archive.delete(study)  # with what other tests, which share this Orthanc, may have put there
+    archive.store(demo_folder)
     layout = "{PatientID}/{SeriesNumber}_{SeriesDescription}/{InstanceNumber}.dcm"
     table = archive.download(study, tmp_path, layout=layout)
     assert set(table["Outcome"]) == {"downloaded"}

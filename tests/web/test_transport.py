@@ -236,8 +236,9 @@ def test_unchecked_certificates_warn_once():
 
 
 def test_nobody_there():
-    with pytest.raises(ConnectionFailed, match=r"connection refused \(is the server running"):
+    with pytest.raises(ConnectionFailed, match=r"connection refused \(is the server") as caught:
         get(transport("http://127.0.0.1:1/x"))
+    assert not caught.value.was_sent
 
 
 def test_a_server_that_never_answers(raw):
@@ -247,8 +248,9 @@ def test_a_server_that_never_answers(raw):
 
     server = raw(respond)
     begin = time.monotonic()
-    with pytest.raises(ConnectionFailed, match=r"nothing came for 0\.2 s"):
+    with pytest.raises(ConnectionFailed, match=r"nothing came for 0\.2 s") as caught:
         get(transport(server.url, timeout=(1, 0.2)))
+    assert caught.value.was_sent
     assert time.monotonic() - begin < 1.5
     assert len(server.requests) == 1
 

@@ -21,7 +21,7 @@ from pydicom.uid import generate_uid
 import dicomnb as dn
 from dicomnb.transfer import download as engine
 from dicomnb.transfer.ledger import LEDGER_NAME
-from dicomnb.widgets import RetrievePanel
+from dicomnb.widgets import RetrievePanel, fetches
 from tests.conftest import Orthanc
 from tests.widgets.conftest import until
 from tests.widgets.slow_archive import slow_archive
@@ -508,6 +508,29 @@ def test_memory_is_stopped_and_gone_on_with(
         else:
             uids = [str(one.SOPInstanceUID) for one in panel.datasets]
             assert uids == archive.instances(scan)["SOPInstanceUID"].tolist()
+
+
+def test_all_is_fetched_anew_where_a_list_is_not_whole(
+    demo_folder: Path, series: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = row(series, "Thorax 2.5")
+    with slow_archive(demo_folder, free=30) as (archive, source):
+        panel = RetrievePanel(archive, scan).wait()
+        panel.target = "datasets"
+        panel.fetch()
+        fetch: Any = panel._fetch
+        until(lambda: len(fetch.datasets) >= 10)
+        panel.cancel()
+        panel.wait()
+        # What a search gives that is capped: some of them, and nobody knows of how many.
+        listed = fetches.listed
+        monkeypatch.setattr(fetches, "listed", lambda *a, **o: (listed(*a, **o)[0][:50], None))
+        source.go.set()
+        panel.resume()
+        panel.wait()
+        assert panel.said[0] == "done"
+        assert len(panel.datasets) == 96
+        assert len({str(one.SOPInstanceUID) for one in panel.datasets}) == 96
 
 
 def test_other_work_goes_on_meanwhile(demo_folder: Path, series: pd.DataFrame) -> None:

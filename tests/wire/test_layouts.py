@@ -65,7 +65,7 @@ def test_a_series_is_walked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_what_differs_in_any_byte_is_found_as_a_walk_finds_it(data: st.DataObject) -> None:
     known = Layouts()
     before = data.draw(st.sampled_from([None, UP_TO_SERIES]))
