@@ -34,9 +34,8 @@ def rows(page: Page) -> Locator:
     return page.locator(".dicomnb-searching [role=row][aria-rowindex]:not([aria-rowindex='1'])")
 
 
-@pytest.mark.parametrize(
-    "theme", ["JupyterLab Light", pytest.param("JupyterLab Dark", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_from_a_name_to_a_measurement_and_back(
     run_notebook: Callable[..., Page], tmp_path: Path, folder: Path, theme: str
 ) -> None:

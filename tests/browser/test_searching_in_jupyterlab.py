@@ -32,9 +32,8 @@ def notebook(tmp_path: Path, demo_folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "theme", ["JupyterLab Light", pytest.param("JupyterLab Dark", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_search_by_hand_and_put_the_code_into_a_cell(
     run_notebook: Callable[..., Page], notebook: Path, theme: str
 ) -> None:

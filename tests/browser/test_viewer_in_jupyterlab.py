@@ -25,9 +25,8 @@ def notebook(tmp_path: Path, demo_folder: Path) -> Path:
     return written(tmp_path / "viewer.ipynb", cells)
 
 
-@pytest.mark.parametrize(
-    "theme", ["JupyterLab Light", pytest.param("JupyterLab Dark", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_scroll_window_and_measure(
     run_notebook: Callable[..., Page], notebook: Path, theme: str
 ) -> None:

@@ -226,6 +226,7 @@ def test_text_that_would_be_html_is_text(
     assert page.locator("img[src=x]").count() == 0
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_rows(
     bridge: Callable[[Any], Bridge], page: Page, archive: dn.Archive
 ) -> None:
