@@ -76,9 +76,9 @@ def test_a_token_by_keyboard_alone(
     keys.type("Tok")
     keys.press("Tab")
     assert focused(page) == "Token"
-    keys.type("wrong-s3cret-0815")
+    keys.type("wrong-s3cret-given")
     keys.press("Enter")
-    assert "0815" not in everything_in(page)  # emptied at once, before the kernel has it
+    assert "s3cret-given" not in everything_in(page)  # emptied at once, before the kernel has it
     made.pump()
     expect(page.get_by_role("alert")).to_contain_text("type the password or token anew")
     assert focused(page) == "Token"
@@ -91,7 +91,7 @@ def test_a_token_by_keyboard_alone(
     expect(page.locator("form")).to_be_hidden()
     text = everything_in(page)
     assert SECRET not in text
-    assert "0815" not in text
+    assert "s3cret-given" not in text
     page.screenshot(path=screenshots() / "connect-connected.png")
 
 
