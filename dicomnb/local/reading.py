@@ -108,13 +108,11 @@ def instance_part(root: bytes, located: Located, *, transfer_syntax: str) -> Ite
     Raises:
         Unsupported: another transfer syntax is asked for, and this is not to be had.
     """
-    syntax = located.transfer_syntax
-    is_as_stored = located.is_part10 and transfer_syntax in ("*", syntax)
-    with opened(root, located, has_buffer=not is_as_stored) as file:
-        if transfer_syntax not in ("*", syntax):
-            _check_target(located, transfer_syntax)
-            data, syntax = _as_explicit(read_whole(file, located), located), EXPLICIT
-        elif is_as_stored:
+    is_as_asked = transfer_syntax in ("*", located.transfer_syntax)
+    is_file_itself = is_as_asked and located.is_part10
+    syntax = located.transfer_syntax if is_as_asked else EXPLICIT
+    with opened(root, located, has_buffer=not is_file_itself) as file:
+        if is_file_itself:
             yield FilePart(
                 file,
                 located.size,
@@ -123,8 +121,11 @@ def instance_part(root: bytes, located: Located, *, transfer_syntax: str) -> Ite
                 location=location(located),
             )
             return
-        else:
+        if is_as_asked:
             data = _with_meta(file, located)
+        else:
+            _check_target(located, transfer_syntax)
+            data = _as_explicit(read_whole(file, located), located)
         yield BytesPart(data, media_type=DICOM, transfer_syntax=syntax, location=location(located))
 
 
