@@ -41,10 +41,10 @@ services:  ## Orthanc, Chromium and curl for the tests (Debian, as root)
 	@sh tests/services.sh
 
 test: $(VENV)/.test services  ## the tests and the notebooks, under ten minutes
-	$(PYTEST) -m "not long" -n 2 --dist loadfile --cov --cov-report=term tests
+	$(PYTEST) -m "not long" -n 2 --dist loadfile tests
 	$(PYTEST) --nbval --nbval-sanitize-with notebooks/sanitize.cfg -W default notebooks
 
-test-long: $(VENV)/.test services  ## fuzzing, kills, soak, and the lowest versions
+test-long: $(VENV)/.test services  ## fuzzing, kills, soak, the lowest versions, coverage
 	$(PYTEST) -m long tests
 	sh tests/lowest.sh
 
