@@ -61,7 +61,8 @@ class SearchPanel(Stepping):
         fuzzy: may be set.
         limit: may be set.
         results: the rows found, a DataFrame as of `Archive.studies`.
-        selected: the selected rows of ``results``; may be set to rows of the same kind.
+        selected: the selected rows of ``results``; may be set to rows of the same kind
+            (`BadQuery` for others).
         code: Python that makes ``results``, for a cell. It calls the archive by the name that
             it has in the notebook.
 
@@ -323,6 +324,8 @@ class SearchPanel(Stepping):
         labels: Any = []
         if found is not None and wanted is not None and len(wanted):
             uid = UID_KEYWORDS[found.search.level]
+            if uid not in wanted:
+                raise BadQuery(f"Rows without {uid} cannot be selected: give rows of `results`.")
             labels = found.table.index[found.table[uid].isin(wanted[uid])]
         self._grid.feed.choose(labels)
         return self._grid.feed.selected

@@ -338,6 +338,9 @@ def test_rows_are_selected_from_python_too(folder: dn.Archive) -> None:
     assert set(panel.selected.index) <= set(panel.results.index)
     assert view.last("grid-facts")["selected"] == 4
     assert heard[-1] == 4
+    with pytest.raises(BadQuery, match="without StudyInstanceUID"):
+        panel.selected = pd.DataFrame({"PatientID": ["DNB-0005"]})
+    assert len(panel.selected) == 4
     panel.selected = None
     assert panel.selected.empty
 
