@@ -128,6 +128,8 @@ class Bridge:
                 break
             if not moved:
                 time.sleep(0.01)
+        else:
+            raise AssertionError("There was no end of messages, or what was waited for never came.")
         saved = self.page.evaluate("() => { const s = window.saved; window.saved = {}; return s; }")
         for name, value in saved.items():
             setattr(self.panel, name, value)
