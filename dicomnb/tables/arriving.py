@@ -58,7 +58,7 @@ class ArrivingRows:
         self._opening: bytes | None = None
         self._pages: list[Page] | None = []
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes | memoryview) -> None:
         """Take in the next bytes of the array."""
         if self._pages is None:
             return
@@ -75,11 +75,11 @@ class ArrivingRows:
         cut = self._text.rfind(self._opening)
         comma = self._text.rfind(b",", 0, cut)
         if comma >= 0 and not self._text[comma + 1 : cut].strip():
-            with memoryview(self._text) as text:
-                rows = bytes(text[:comma]) + b"]"
-            self._text[:cut] = b"["
+            rest = self._text[cut:]
+            self._text[comma:] = b"]"
+            self._decode(self._text)
+            self._text[:] = b"[" + rest
             self._enough = _PIECE
-            self._decode(rows)
         elif len(self._text) > _MOST * _PIECE:
             self._give_up()
 
@@ -97,7 +97,7 @@ class ArrivingRows:
 
     def _whole(self) -> Page | None:
         if self._pages is not None:
-            self._decode(bytes(self._text))
+            self._decode(self._text)
         self._text.clear()
         pages = self._pages or []
         if len(pages) < 2:
@@ -108,7 +108,7 @@ class ArrivingRows:
         }
         return Page(count, found, [])
 
-    def _decode(self, rows: bytes) -> None:
+    def _decode(self, rows: bytes | bytearray) -> None:
         if not self._pages and has_lower_case_tags(rows):
             self._give_up()
             return

@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from dicomnb.attributes import is_tag
 from dicomnb.errors import ProtocolError
@@ -41,6 +43,7 @@ _FIRST_BYTES = 16384
 _SUSPECT = re.compile(rb"\\u(?:0000|[fF]{3}[dD])")
 _NULL = b"null"
 _LARGEST_DIGITS = 400
+_VALUE = attrgetter("Value")
 _JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -134,7 +137,7 @@ def decode_page(
     return decoded
 
 
-def _suspect(data: bytes) -> bool:
+def _suspect(data: bytes | bytearray) -> bool:
     if not data.isascii() and b"\xef\xbf\xbd" in data:
         return True
     return b"\\" in data and b"\\u" in data and _SUSPECT.search(data) is not None
@@ -165,12 +168,12 @@ def _row_decoder(columns: tuple[Column, ...]) -> msgspec.json.Decoder[list[Any]]
     return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
 
-def has_lower_case_tags(page: bytes) -> bool:
+def has_lower_case_tags(page: bytes | bytearray) -> bool:
     """Whether tags are written in lower case, by the beginning of a page."""
     return _LOWER_CASE_TAG.search(page, 0, _FIRST_BYTES) is not None
 
 
-def decode_known(page: bytes, columns: tuple[Column, ...]) -> Page | None:
+def decode_known(page: bytes | bytearray, columns: tuple[Column, ...]) -> Page | None:
     """All rows into structures made for these columns, or None where the page does not fit them.
 
     The structures are taken apart at once: no object of theirs is left for Python's collector
@@ -182,22 +185,22 @@ def decode_known(page: bytes, columns: tuple[Column, ...]) -> Page | None:
         rows = _row_decoder(columns).decode(page)
     except _JSON_ERRORS:
         return None
-    names = [f"t{column.tag}" for column in columns]
-    if rows and all(getattr(rows[0], name) in (None, _ABSENT) for name in names):
+    if not rows:
+        return Page(0, {column: _elements(column, ()) for column in columns}, [])
+    if all(element in (None, _ABSENT) for element in astuple(rows[0])):
         return None  # perhaps no data sets at all
-    found = {
-        column: _elements(column, rows, name) for column, name in zip(columns, names, strict=True)
-    }
+    cells = zip(*map(astuple, rows), strict=True)
+    found = {column: _elements(column, one) for column, one in zip(columns, cells, strict=True)}
     return Page(len(rows), found, [])
 
 
-def _elements(column: Column, rows: list[Any], name: str) -> Plain | list[object]:
+def _elements(column: Column, elements: tuple[Any, ...]) -> Plain | list[object]:
     if _shape(column) is Any:
-        return list(map(attrgetter(name), rows))
+        return list(elements)
     try:
-        lists = list(map(attrgetter(f"{name}.Value"), rows))
+        lists = list(map(_VALUE, elements))
     except AttributeError:  # null in place of an attribute
-        lists = _lists(map(attrgetter(name), rows))
+        lists = _lists(elements)
     return _plain(column, lists)
 
 
@@ -208,8 +211,9 @@ def _lists(elements: Iterable[Any]) -> list[Any]:
 def _plain(column: Column, lists: list[list[Any] | None]) -> Plain:
     if column.many:
         return Plain(None, lists)
-    if set(map(type, lists)) == {list} and set(map(len, lists)) == {1}:  # type: ignore[arg-type]
-        return Plain(list(chain.from_iterable(lists)))  # type: ignore[arg-type]
+    with suppress(TypeError):  # None has no length
+        if set(map(len, lists)) == {1}:  # type: ignore[arg-type]
+            return Plain(list(chain.from_iterable(lists)))  # type: ignore[arg-type]
     if max(map(len, filter(None, lists)), default=0) > 1:
         return Plain(None, lists)
     return Plain([values[0] if values else None for values in lists])

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import re
 import zlib
+from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +104,15 @@ class Answer:
         limit: int,
         *,
         name: str = "page_bytes",
-        heard: Callable[[bytes], None] | None = None,
+        heard: Callable[[memoryview], None] | None = None,
     ) -> bytes:
-        """The whole rest of the body; ``heard`` is told each piece of it as it comes.
+        """The whole rest of the body; ``heard`` is shown each piece of it as it comes.
 
         Raises:
             LimitExceeded: there is more than ``limit`` bytes; ``name`` is what the limit is
                 called in `dicomnb.limits`.
         """
-        pieces: list[bytes] = []
+        body = BytesIO()  # which gives what it holds without a copy of it
         total = 0
         room = memoryview(bytearray(min(PIECE_BYTES, limit + 1)))
         while count := self.readinto(room[: limit - total + 1]):
@@ -121,11 +122,11 @@ class Answer:
                     f"The answer is larger than Limits.{name} = {limit} bytes. Ask for less, "
                     "or raise the limit in Options(limits=…)."
                 )
-            # Copied, as much as came: a slow line brings far less at once than there is room for.
-            pieces.append(bytes(room[:count]))
+            piece = room[:count]
+            body.write(piece)
             if heard is not None:
-                heard(pieces[-1])
-        return b"".join(pieces)
+                heard(piece)
+        return body.getvalue()
 
     def finish(self) -> None:
         """Close after everything wanted has been read.

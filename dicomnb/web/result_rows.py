@@ -74,12 +74,13 @@ class Rows:
 
 
 def array_in(
-    answer: Answer, limits: Limits, *, heard: Callable[[bytes], None] | None = None
+    answer: Answer, limits: Limits, *, heard: Callable[[memoryview], None] | None = None
 ) -> bytes:
     """The body of an answer as one JSON text, whole or, where it is multipart, of its parts.
 
     Args:
-        heard: is told each piece of a body that is JSON as a whole, as it comes.
+        heard: is shown each piece of a body that is JSON as a whole, as it comes; for the time
+            of the call only.
 
     Raises:
         ProtocolError: the answer is cut, or holds XML that is no data set.
