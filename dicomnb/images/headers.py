@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pydicom.dataset import Dataset
 
 from dicomnb.images.pixels import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
-__all__ = ["Attributes", "SliceHeader", "number", "numbers", "shallow", "text", "written"]
+__all__ = [
+    "Attributes",
+    "Made",
+    "SliceHeader",
+    "number",
+    "numbers",
+    "once",
+    "shallow",
+    "text",
+    "written",
+]
+
+Made = TypeVar("Made")
 
 #: What may tell several images at one position apart: time, echo, phase, weighting.
 MARKS = (
@@ -93,20 +105,18 @@ class SliceHeader:
         if size is None:
             rows, columns = (number(dataset, key) or 0 for key in ("Rows", "Columns"))
             size = (int(rows), int(columns), int((number(dataset, "BitsAllocated") or 0) // 8))
-        spacing = numbers(dataset, "PixelSpacing", 2)
-        orientation = numbers(dataset, "ImageOrientationPatient", 6)
+        grid = once(dataset, "grid", _Grid.of)
         instance = number(dataset, "InstanceNumber")
-        step = number(dataset, "SpacingBetweenSlices") or number(dataset, "SliceThickness")
         return cls(
             uid=text(dataset, "SOPInstanceUID"),
             number=None if instance is None else int(instance),
             size=size,
             position=numbers(dataset, "ImagePositionPatient", 3),
-            orientation=orientation if orientation and _is_orthonormal(orientation) else None,
-            pixel_spacing=spacing if spacing and min(spacing) > 0 else None,
-            step=abs(step) if step else None,
-            frame_of_reference=text(dataset, "FrameOfReferenceUID"),
-            is_localizer="LOCALIZER" in text(dataset, "ImageType").upper(),
+            orientation=grid.orientation,
+            pixel_spacing=grid.pixel_spacing,
+            step=grid.step,
+            frame_of_reference=grid.frame_of_reference,
+            is_localizer=grid.is_localizer,
             marks={mark: value for mark in MARKS if (value := text(dataset, mark))},
             frame=getattr(dataset, "number", None),
         )
@@ -128,6 +138,29 @@ class SliceHeader:
     def has_place(self) -> bool:
         """Whether position and orientation are known."""
         return self.position is not None and self.orientation is not None
+
+
+class _Grid(NamedTuple):
+    """What slices of one stack have in common, see `SliceHeader`."""
+
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    step: float | None
+    frame_of_reference: str
+    is_localizer: bool
+
+    @classmethod
+    def of(cls, dataset: Attributes) -> _Grid:
+        spacing = numbers(dataset, "PixelSpacing", 2)
+        orientation = numbers(dataset, "ImageOrientationPatient", 6)
+        step = number(dataset, "SpacingBetweenSlices") or number(dataset, "SliceThickness")
+        return cls(
+            orientation=orientation if orientation and _is_orthonormal(orientation) else None,
+            pixel_spacing=spacing if spacing and min(spacing) > 0 else None,
+            step=abs(step) if step else None,
+            frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+            is_localizer="LOCALIZER" in text(dataset, "ImageType").upper(),
+        )
 
 
 def numbers(dataset: Attributes, keyword: str, count: int) -> tuple[float, ...] | None:
@@ -177,6 +210,19 @@ def written(dataset: Attributes, keyword: str) -> str | None:
     parsing; else None."""
     tell: Callable[[str], str | None] | None = getattr(dataset, "written", None)
     return None if tell is None else tell(keyword)
+
+
+def once(dataset: Attributes, name: Hashable, make: Callable[[Attributes], Made]) -> Made:
+    """What ``make`` makes of a header, which is not made again for every slice of a series.
+
+    Args:
+        dataset: a header; the same is made of one that says the same, where it can tell that.
+        name: of what is made: always the same for the same ``make``.
+        make: decides by the attributes that it asks its argument for, and by nothing else; what
+            it makes is not to be changed.
+    """
+    tell: Callable[..., Made] | None = getattr(dataset, "once", None)
+    return make(dataset) if tell is None else tell(name, make)
 
 
 def shallow(dataset: Dataset) -> Dataset:

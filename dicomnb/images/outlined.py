@@ -9,7 +9,7 @@ as to fetch the pixels.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
@@ -18,10 +18,11 @@ from pydicom.tag import BaseTag
 from dicomnb.wire.layouts import Layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from pydicom import Dataset
 
+    from dicomnb.images.headers import Attributes, Made
     from dicomnb.wire.outline import Outline
 
 __all__ = ["OutlinedHeader", "Recall"]
@@ -38,10 +39,29 @@ _WRITTEN = {
 }
 """Numbers and UIDs as nearly all are: pydicom takes long to say the same of them."""
 _BY_CHARACTER_SET = frozenset({"LO", "LT", "SH", "ST"})
+_BY_THEMSELVES = _BY_BYTES_ALONE | _BY_CHARACTER_SET
 _CHARACTER_SET = 0x00080005
 _MOST_KEPT = 50_000
+_MOST_MADE = 16
+"""How often a thing is made before it is taken for one that differs from slice to slice."""
 
 Key = tuple[int, str | None, bytes, bytes]
+Said = tuple[str | None, bytes] | None
+"""VR and bytes of an element, or None where there is none."""
+
+
+class _Thing(NamedTuple):
+    """What was made of a header, what that said where it was looked at, and how often it was made.
+
+    ``said`` is None for what is made anew for every header.
+    """
+
+    said: dict[int, Said] | None
+    made: Any
+    times: int
+
+
+_NOTHING = _Thing(None, None, 0)
 
 
 class Recall:
@@ -56,6 +76,7 @@ class Recall:
     def __init__(self) -> None:
         self.layouts = Layouts()
         self._values: dict[Key, Any] = {}
+        self._things: dict[Hashable, _Thing] = {}
 
     def value(self, key: Key, make: Callable[[], Any]) -> Any:
         """The value of these bytes, made if it was not yet."""
@@ -67,6 +88,23 @@ class Recall:
             self._values.clear()
         found = self._values[key] = make()
         return found
+
+    def once(
+        self, header: OutlinedHeader, name: Hashable, make: Callable[[Attributes], Made]
+    ) -> Made:
+        """What ``make`` makes of a header, or made of the last one if that said the same to it."""
+        last = self._things.get(name, _NOTHING)
+        if last.said is not None and header.says(last.said):
+            made: Made = last.made
+            return made
+        if last.times >= _MOST_MADE:
+            return make(header)
+        heard = _Heard(header)
+        made = make(heard)
+        times = last.times + 1
+        said = heard.said if heard.is_all and times < _MOST_MADE else None
+        self._things[name] = _Thing(said, made, times)
+        return made
 
 
 class OutlinedHeader:
@@ -134,8 +172,57 @@ class OutlinedHeader:
         raw = self._data[begin:end].rstrip(b"\0")
         return raw.decode("ascii") if plain.fullmatch(raw) else None
 
+    def once(self, name: Hashable, make: Callable[[Attributes], Made]) -> Made:
+        """What ``make`` makes of it, see `dicomnb.images.headers.once`."""
+        return self._recall.once(self, (name, self._is_implicit), make)
+
+    def said(self, tag: int) -> Said:
+        """What it has of an element."""
+        place = self._elements.get(tag)
+        return None if place is None else (place[0], self._data[place[1] : place[2]])
+
+    def says(self, said: dict[int, Said]) -> bool:
+        """Whether it has the same of these elements."""
+        return all(self.said(tag) == one for tag, one in said.items())
+
     def _converted(self, tag: int, vr: str | None, raw: bytes) -> Any:
         element = RawDataElement(
             BaseTag(tag), vr, len(raw), raw, 0, self._is_implicit, is_little_endian=True
         )
         return convert_raw_data_element(element).value
+
+
+class _Heard:
+    """A header that notes what was asked of it.
+
+    Attributes:
+        said: the elements that were asked for, and the character set.
+        is_all: whether the values depend on nothing else.
+    """
+
+    def __init__(self, header: OutlinedHeader) -> None:
+        self._header = header
+        self.said: dict[int, Said] = {_CHARACTER_SET: header.said(_CHARACTER_SET)}
+        self.is_all = True
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """The value of an attribute."""
+        self._note(keyword)
+        return self._header.get(keyword, default)
+
+    def written(self, keyword: str) -> str | None:
+        """A number or UID as it is written."""
+        self._note(keyword)
+        return self._header.written(keyword)
+
+    def __contains__(self, keyword: str) -> bool:
+        self._note(keyword)
+        return keyword in self._header
+
+    def _note(self, keyword: str) -> None:
+        tag = tag_for_keyword(keyword)
+        if tag is None:
+            return
+        said = self.said[tag] = self._header.said(tag)
+        if said is not None and (said[0] or dictionary_VR(tag)) not in _BY_THEMSELVES:
+            self.is_all = False

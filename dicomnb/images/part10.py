@@ -17,6 +17,7 @@ from pydicom.uid import UID
 
 from dicomnb.errors import DecodeError, NoDicom
 from dicomnb.images.encapsulated import frame_fragments, join
+from dicomnb.images.headers import once
 from dicomnb.images.outlined import OutlinedHeader, Recall
 from dicomnb.images.part10_bytes import FIRST_READ, Inflated, Reader
 from dicomnb.images.pixels import (
@@ -197,10 +198,13 @@ class PartialInstance:
         Raises:
             DecodeError: attributes are missing or impossible, or there are no pixels.
         """
-        if self.keyword is None:
+        syntax, keyword = self.transfer_syntax, self.keyword
+        if keyword is None:
             raise DecodeError(f"{name_of(self.header)} has no pixel data.")
-        pixels = PixelFormat.of(
-            self.header, transfer_syntax=self.transfer_syntax, keyword=self.keyword
+        pixels = once(
+            self.header,
+            ("pixels", syntax, keyword),
+            lambda header: PixelFormat.of(header, transfer_syntax=syntax, keyword=keyword),
         )
         if is_native(pixels.transfer_syntax):
             self._check_native(pixels)

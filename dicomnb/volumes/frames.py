@@ -13,15 +13,15 @@ import numpy as np
 from pydicom.datadict import tag_for_keyword
 
 from dicomnb.errors import DecodeError
-from dicomnb.images.headers import number, numbers, text, written
+from dicomnb.images.headers import number, numbers, once, text, written
 from dicomnb.images.pixels import UNREADABLE, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from pydicom import Dataset
 
-    from dicomnb.images.headers import Attributes
+    from dicomnb.images.headers import Attributes, Made
 
 __all__ = ["FrameView", "frames_of"]
 
@@ -82,6 +82,12 @@ class FrameView:
         if self._groups or keyword in self._given:
             return None
         return written(self._dataset, keyword)
+
+    def once(self, name: Hashable, make: Callable[[Attributes], Made]) -> Made:
+        """What ``make`` makes of it, see `dicomnb.images.headers.once`."""
+        if self._groups or self._given:
+            return make(self)
+        return once(self._dataset, name, make)
 
     def __contains__(self, keyword: str) -> bool:
         if keyword in self._given or keyword in self._dataset:

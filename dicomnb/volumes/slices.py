@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dicomnb.images.decode import decode, decode_frame
 from dicomnb.images.display import modality
-from dicomnb.images.headers import SliceHeader, number, text
+from dicomnb.images.headers import SliceHeader, number, once, text
 from dicomnb.images.native import clean_unused_bits
 from dicomnb.images.pixels import name_of
 from dicomnb.images.rescale import Rescale, rescale_whole
@@ -79,24 +79,9 @@ class Slice:
         Raises:
             DecodeError: slope or intercept is no number.
         """
-        by, stored = Rescale.of(dataset), pixels.dtype
-        units = units_of(dataset, by)
-        table = dataset.get("ModalityLUTSequence")
-        if table:  # applied while the slice is read; what is left is unsigned and final
-            bits = table_bits(table[0])
-            stored, by = np.dtype(np.uint8 if bits <= 8 else np.uint16), Rescale()
-        size = (pixels.rows, pixels.columns, stored.itemsize)
-        keywords = ("Modality", "SeriesDescription", "PhotometricInterpretation")
-        return cls(
-            header=SliceHeader.of(dataset, size=size),
-            stored=stored,
-            by=by,
-            left=by,
-            units=units,
-            windows=windows_of(dataset),
-            facts={keyword: text(dataset, keyword) for keyword in keywords},
-            thickness=number(dataset, "SliceThickness"),
-        )
+        values = once(dataset, ("values", pixels), lambda header: _Values.of(header, pixels))
+        size = (pixels.rows, pixels.columns, values.stored.itemsize)
+        return cls(SliceHeader.of(dataset, size=size), left=values.by, **values._asdict())
 
     def read_plain(self, instance: PartialInstance, target: np.ndarray[Any, Any]) -> None:
         """Read uncompressed pixels straight into ``target``, their place in the stack."""
@@ -120,6 +105,35 @@ class Slice:
             if bounds.min <= min(ends) and max(ends) <= bounds.max:
                 rescale_whole(values, self.by)
                 self.left = Rescale()
+
+
+class _Values(NamedTuple):
+    """What slices of one series mostly have in common, see `Slice`."""
+
+    stored: np.dtype[Any]
+    by: Rescale
+    units: str
+    windows: tuple[Window, ...]
+    facts: dict[str, str]
+    thickness: float | None
+
+    @classmethod
+    def of(cls, dataset: Attributes, pixels: PixelFormat) -> _Values:
+        by, stored = Rescale.of(dataset), pixels.dtype
+        units = units_of(dataset, by)
+        table = dataset.get("ModalityLUTSequence")
+        if table:  # applied while the slice is read; what is left is unsigned and final
+            bits = table_bits(table[0])
+            stored, by = np.dtype(np.uint8 if bits <= 8 else np.uint16), Rescale()
+        keywords = ("Modality", "SeriesDescription", "PhotometricInterpretation")
+        return cls(
+            stored=stored,
+            by=by,
+            units=units,
+            windows=windows_of(dataset),
+            facts={keyword: text(dataset, keyword) for keyword in keywords},
+            thickness=number(dataset, "SliceThickness"),
+        )
 
 
 def values_of(instance: PartialInstance) -> list[Values]:
