@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pydicom.data
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -30,6 +32,15 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 ORTHANC_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+SECONDS = 60
+"""How long anything is waited for that comes at once, but on a busy machine."""
+
+# The same examples each time, and no clock: a run that fails shows a fault of what was changed.
+# Others are looked for with `--hypothesis-profile=default`.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,10 +79,24 @@ def need(found: object, what: str) -> None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nothing listens on, to be listened at by another program.
+
+    It is none of those that the system gives to whoever names none: until that program has it,
+    a client or server beside it would get it else. Processes of pytest-xdist choose among
+    different ones.
+    """
+    known = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(known.read_text().split()[0]) if known.exists() else 32768
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = [port for port in range(10_000, first) if port % 16 == worker % 16]
+    for port in [*random.sample(ports, len(ports)), 0]:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise AssertionError("All ports are taken.")
 
 
 @dataclass(frozen=True)
@@ -88,7 +113,7 @@ class Orthanc:
     def ask(self, path: str, data: bytes | None = None, method: str | None = None) -> object:
         """Call its own REST API."""
         request = urllib.request.Request(self.root + path, data=data, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
             body = answer.read()
         return json.loads(body) if body else None
 
@@ -138,11 +163,11 @@ def start_orthanc(folder: Path) -> Iterator[Orthanc]:
             yield _wait(Orthanc(f"http://127.0.0.1:{port}"), process, folder / "orthanc.log")
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(SECONDS)
 
 
 def _wait(orthanc: Orthanc, process: subprocess.Popen[bytes], log: Path) -> Orthanc:
-    for _ in range(200):
+    for _ in range(SECONDS * 20):
         if process.poll() is not None:
             break
         try:
@@ -165,8 +190,9 @@ def chromium() -> Iterator[Browser]:
     """Debian's Chromium, headless; one for all tests of a run."""
     path = shutil.which("chromium")
     need(path, "Chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser

@@ -47,6 +47,8 @@ HELD_BYTES = 4 << 10
 """What is no larger travels with what follows it, which is at hand by then, or ends the answer."""
 LINGER_SECONDS = 10.0
 """How long a client may go on sending a body that nobody wants."""
+SILENT_SECONDS = 2.0
+"""How long it may stop in between."""
 MOST_LINGERING = THREADS // 4
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)\r\n")
 _ONCE = frozenset(
@@ -206,7 +208,7 @@ class _Request(http.HTTPRequest):
         scratch = bytearray(1 << 18)
         try:
             sock.shutdown(socket.SHUT_WR)
-            sock.settimeout(2)
+            sock.settimeout(SILENT_SECONDS)
             while monotonic() < end and sock.recv_into(scratch):
                 pass
         except OSError as error:

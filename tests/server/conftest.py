@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from memory_source import MemorySource, real_bytes, reference
+from memory_source import MemorySource, real_bytes, reference, until
 
 from dicomnb.server import Server, serve
 
@@ -36,6 +36,7 @@ def published() -> Iterator[tuple[MemorySource, Server]]:
 @pytest.fixture
 def source(published: tuple[MemorySource, Server]) -> MemorySource:
     found = published[0]
+    assert until(lambda: found.open == 0)  # what the test before asked for is over
     vars(found).clear()
     found.__init__([real_bytes(name) for name in FILES])  # type: ignore[misc]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ from dicomnb.refs import Level, Ref
 from dicomnb.source import Abilities, Page, Rendering
 from dicomnb.wire.parts import BytesPart, Part
 from dicomnb.wire.storing import Outcome, Upload
+from tests.conftest import SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dicomnb.operations import Operation
     from dicomnb.pool import Cancel
@@ -35,6 +37,16 @@ def real_bytes(name: str) -> bytes:
     path = get_testdata_file(name, download=False)
     assert path is not None, name
     return Path(str(path)).read_bytes()
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Whether it comes to that: a server is still at work when its client has the last byte."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def reference(dataset: Dataset) -> Ref:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests.conftest import SECONDS
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dicomnb.server import Server
 
 
@@ -30,7 +34,7 @@ class Raw:
 def connect(server: Server) -> socket.socket:
     address = urlsplit(server.url)
     sock = socket.create_connection((address.hostname, address.port))
-    sock.settimeout(5)
+    sock.settimeout(SECONDS)
     return sock
 
 
@@ -38,21 +42,27 @@ def host(server: Server) -> bytes:
     return urlsplit(server.url).netloc.encode()
 
 
-def receive(sock: socket.socket, *, wait: float = 5) -> Raw:
-    """Everything until the connection ends or nothing comes for ``wait`` seconds."""
-    sock.settimeout(wait)
+def receive(sock: socket.socket, *, until: Callable[[bytes], bool] = lambda data: False) -> Raw:
+    """Everything until the connection ends, or until there is what is waited for."""
     data = b""
     try:
-        while piece := sock.recv(1 << 16):
+        while not until(data) and (piece := sock.recv(1 << 16)):
             data += piece
     except TimeoutError:
         return Raw(data, False)
     except ConnectionResetError:
         pass
-    return Raw(data, True)
+    return Raw(data, not until(data))
 
 
-def send(server: Server, data: bytes, *, wait: float = 5) -> Raw:
+def send(server: Server, data: bytes, *, last: bool = False) -> Raw:
+    """What a server answers until it ends the connection.
+
+    Args:
+        last: say that nothing more will be sent, so that it ends also where it would be kept.
+    """
     with connect(server) as sock:
         sock.sendall(data)
-        return receive(sock, wait=wait)
+        if last:
+            sock.shutdown(socket.SHUT_WR)
+        return receive(sock)

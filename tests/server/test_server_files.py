@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from raw_http import connect, host, receive
 
 from dicomnb.server import listener, serve
 from dicomnb.wire import multipart
+from tests.conftest import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,11 +110,16 @@ def test_a_client_that_takes_nothing_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listener, "IDLE_SECONDS", 0.5)
+    given_up, close = threading.Event(), listener._Connection.close
+
+    def closed(connection: listener._Connection) -> None:
+        close(connection)
+        given_up.set()
+
+    monkeypatch.setattr(listener._Connection, "close", closed)
     folder = next(iter(files.values())).parent
     with closing(serve(folder)) as server, begun(server, ref) as sock:
-        time.sleep(
-            3
-        )  # what was taken before ends a call of the system, and the next one waits anew
+        assert given_up.wait(SECONDS)
         rest = receive(sock)
     assert rest.closed
     assert len(rest.data) < 2 * SIDE * SIDE
@@ -121,19 +128,19 @@ def test_a_client_that_takes_nothing_is_given_up(
 def test_one_that_is_slow_is_not(
     files: dict[str, Path], ref: Ref, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "IDLE_SECONDS", 2.0)
+    monkeypatch.setattr(listener, "IDLE_SECONDS", 5.0)
     folder = next(iter(files.values())).parent
+    size, came = files[str(ref.instance)].stat().st_size, 2000
     with closing(serve(folder)) as server, begun(server, ref) as sock:
-        came = 2000
-        for _ in range(6):  # longer than that together, never without taking some
+        for _ in range(12):  # longer than that together, never without taking some
             time.sleep(0.5)
-            came += len(sock.recv(1 << 21))
-        came += len(receive(sock, wait=1).data)
-    assert came > files[str(ref.instance)].stat().st_size
+            came += len(sock.recv(1 << 20))
+        came += len(receive(sock, until=lambda data: came + len(data) > size).data)
+    assert came > size
 
 
 def test_closing_does_not_wait_for_a_client_that_takes_nothing(server: Server, ref: Ref) -> None:
     with begun(server, ref):
         begin = time.monotonic()
         server.close()
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < listener.IDLE_SECONDS / 4

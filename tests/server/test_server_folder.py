@@ -101,6 +101,6 @@ def test_sixteen_clients_store_at_once(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join()
         rows = client.search_for_instances()
     assert {row["00080018"]["Value"][0] for row in rows} == {f"1.2.{n}" for n in range(16)}

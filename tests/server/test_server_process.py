@@ -19,6 +19,7 @@ import dicomnb
 from dicomnb.__main__ import main
 from dicomnb.errors import DicomnbError
 from dicomnb.server import serve
+from tests.conftest import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def test_serve_prints_its_url_and_ends_cleanly(
     url = first_line(process)
     assert len(requests.get(f"{url}/studies").json()) == 1
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=60)
+    rest, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -102,7 +103,7 @@ def test_the_token_comes_from_the_environment(started: dict[str, subprocess.Pope
     headers = {"Authorization": "Bearer secret"}
     assert requests.get(f"{url}/studies", headers=headers).status_code == 200
     process.terminate()
-    rest, errors = process.communicate(timeout=60)
+    rest, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -117,7 +118,7 @@ def test_googles_flavour_prints_a_token_and_leaves_nothing(scans: Path, tmp_path
         assert len(requests.get(f"{url}/studies", headers={name: value}).json()) == 1
         assert [one.name[:15] for one in tmp_path.iterdir()] == ["dicomnb-stores-"]
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=SECONDS)
         assert (process.returncode, rest, errors) == (0, "", "")
         assert list(tmp_path.iterdir()) == []
     finally:
@@ -157,14 +158,19 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"dicomnb {dicomnb.__version__}\n"
 
 
-def test_a_process_of_its_own(scans: Path) -> None:
+def test_a_process_of_its_own(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve(scans, process=True, token=True)
     headers = {"Authorization": f"Bearer {server.token}"}
     assert len(requests.get(f"{server.url}/studies", headers=headers).json()) == 1
     assert requests.get(f"{server.url}/studies").status_code == 401
-    begin = time.monotonic()
+    ended: list[int] = []
+    wait = subprocess.Popen.wait
+    monkeypatch.setattr("dicomnb.server.process.END_SECONDS", SECONDS)
+    monkeypatch.setattr(
+        subprocess.Popen, "wait", lambda *given, **named: ended.append(wait(*given, **named))
+    )
     server.close()
-    assert time.monotonic() - begin < 4
+    assert ended == [0]  # by itself, and not by force
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{server.url}/studies", headers=headers)
 
@@ -175,10 +181,10 @@ def test_the_process_ends_with_the_one_that_started_it(
     url = first_line(started["orphan"])
     assert url.startswith("http://127.0.0.1:")
     assert started["orphan"].wait(60) == -signal.SIGKILL
-    end = time.monotonic() + 30
+    end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         try:
-            requests.get(f"{url}/studies", timeout=5)
+            requests.get(f"{url}/studies", timeout=SECONDS)
         except requests.ConnectionError:
             return
         time.sleep(0.05)
@@ -194,5 +200,5 @@ def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_a_forgotten_server_does_not_keep_python_from_ending(
     started: dict[str, subprocess.Popen[str]],
 ) -> None:
-    out, errors = started["forgotten"].communicate(timeout=60)
+    out, errors = started["forgotten"].communicate(timeout=SECONDS)
     assert (started["forgotten"].returncode, out.strip()) == (0, "1"), errors

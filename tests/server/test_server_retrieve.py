@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from memory_source import NATIVE, MemorySource, real_bytes
+from memory_source import NATIVE, MemorySource, real_bytes, until
 
 from dicomnb.refs import Ref
 from dicomnb.source import Rendering
@@ -54,7 +54,7 @@ def test_a_study_and_a_series_come_as_parts(
     found = parts_of(answer)
     assert [part[3] for part in found] == [source.files[one]] * 2
     assert [part[2] for part in found] == [f"{server.url}/{r.path}" for r in (one, other)]
-    assert source.open == 0
+    assert until(lambda: source.open == 0)
 
 
 def test_a_single_part_for_an_instance_only(
@@ -183,7 +183,7 @@ def test_statuses(
     body = answer.read()
     connection.close()
     assert answer.status == status, body
-    assert source.open == 0
+    assert until(lambda: source.open == 0)
 
 
 def test_compressed_bulk_data_tells_its_syntax(
@@ -230,7 +230,7 @@ def test_rendered(
     answer = http.get(f"{server.url}/{ref.path}/{path}", headers={"Accept": accept})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
     assert source.renderings == [(ref, rendering)]
-    assert source.open == 0
+    assert until(lambda: source.open == 0)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_head_and_options(
     head = http.head(url, headers={"Accept": "application/dicom"})
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Length"] == str(len(real_bytes("CT_small.dcm")))
-    assert source.open == 0
+    assert until(lambda: source.open == 0)
     options = http.options(url)
     assert (options.status_code, options.content) == (204, b"")
     assert options.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS"

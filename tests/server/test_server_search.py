@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from memory_source import until
 
 if TYPE_CHECKING:
     import requests
@@ -32,7 +33,7 @@ def test_pages_are_joined_into_one_array(
     rows = http.get(f"{server.url}/instances").json()
     assert len(source.files) > source.page  # so that there is more than one page
     assert {row["00080018"]["Value"][0] for row in rows} == {r.instance for r in source.files}
-    assert source.open == 0
+    assert until(lambda: source.open == 0)
 
 
 @pytest.mark.parametrize(
