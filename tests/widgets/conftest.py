@@ -111,7 +111,7 @@ class Bridge:
             until: what has to be true as well.
             wait: whether to wait for the panel's work; False leaves it going on.
         """
-        for _ in range(1000):
+        for _ in range(6000):
             asked = self.page.evaluate("() => window.sent.splice(0)")
             for content, sent in asked:
                 buffers = [memoryview(base64.b64decode(one)) for one in sent]

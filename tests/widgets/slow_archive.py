@@ -26,18 +26,26 @@ class SlowSource(FolderSource):
         self.free = free
         self.go = threading.Event()
         self.sent: Counter[str] = Counter()
+        self._lock = threading.Lock()
         super().__init__(path)
 
     def instances(
         self, ref: Ref, *, transfer_syntax: str = "*", cancel: Cancel | None = None
     ) -> Iterator[Part]:
         for part in super().instances(ref, transfer_syntax=transfer_syntax, cancel=cancel):
-            if sum(self.sent.values()) >= self.free:
-                while not self.go.wait(0.02):
-                    if cancel is not None:
-                        cancel.check()
-            self.sent[str(part.location).rpartition("/")[2]] += 1
+            while not self._is_let_go(part):
+                self.go.wait(0.02)
+                if cancel is not None:
+                    cancel.check()
             yield part
+
+    def _is_let_go(self, part: Part) -> bool:
+        """Whether it may be sent, and is counted; several threads ask at a time."""
+        with self._lock:
+            if not self.go.is_set() and sum(self.sent.values()) >= self.free:
+                return False
+            self.sent[str(part.location).rpartition("/")[2]] += 1
+            return True
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import requests
 
 import dicomnb as dn
 from dicomnb.widgets import ConnectPanel
-from tests.conftest import free_port, need, orthanc_configuration
+from tests.conftest import SECONDS, free_port, need, orthanc_configuration
 from tests.web.raw_server import Raw, response
 from tests.web.test_transport import certificate  # noqa: F401  a fixture
 from tests.widgets.secrets import places
@@ -44,14 +44,14 @@ def guarded_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield root
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(SECONDS)
 
 
 def _until_it_answers(root: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(200):
+    for _ in range(SECONDS * 20):
         assert process.poll() is None, log.read_text(errors="replace")[-2000:]
         try:
-            assert requests.get(f"{root}/system", timeout=5).status_code == 401
+            assert requests.get(f"{root}/system", timeout=SECONDS).status_code == 401
         except requests.ConnectionError:
             time.sleep(0.05)
         else:

@@ -22,7 +22,7 @@ from dicomnb.widgets import naming
 from dicomnb.widgets.deleting import DeletePanel
 from dicomnb.widgets.retrieving import RetrievePanel
 from dicomnb.widgets.uploading import UploadPanel
-from tests.conftest import Orthanc, real_file
+from tests.conftest import SECONDS, Orthanc, real_file
 
 CT = real_file("CT_small.dcm")
 NASTY = "<img src=x onerror=document.title=1>"
@@ -379,20 +379,20 @@ def operation(states: list[OperationState]) -> Operation:
 
 
 @pytest.mark.parametrize(
-    ("states", "outcome", "reason"),
+    ("states", "seconds", "outcome", "reason"),
     [
-        ([OperationState(), OperationState(done=True)], "deleted", ""),
-        ([OperationState(done=True, failure=2)], "failed", "2 items were not deleted."),
-        ([OperationState(done=True, error_code=7, error="no")], "failed", "1 failed."),
-        ([OperationState()] * 99, "deleting", "is not done after 0.2 s"),
+        ([OperationState(), OperationState(done=True)], SECONDS, "deleted", ""),
+        ([OperationState(done=True, failure=2)], SECONDS, "failed", "2 items were not deleted."),
+        ([OperationState(done=True, error_code=7, error="no")], SECONDS, "failed", "1 failed."),
+        ([OperationState()] * 99, 0.2, "deleting", "is not done after 0.2 s"),
     ],
 )
 def test_a_server_that_goes_on_is_waited_for(
-    server: dn.Archive, monkeypatch: Any, states: Any, outcome: str, reason: str
+    server: dn.Archive, monkeypatch: Any, states: Any, seconds: float, outcome: str, reason: str
 ) -> None:
     """Google's operations end well within a test; how else they end is put on here."""
     monkeypatch.setattr(server.source, "delete", lambda ref, **options: operation(list(states)))
-    panel = DeletePanel(server, server.studies().iloc[0], time_limit=0.2).wait()
+    panel = DeletePanel(server, server.studies().iloc[0], time_limit=seconds).wait()
     panel.delete(panel.words).wait()
     assert panel.outcome["Outcome"].tolist() == [outcome]
     assert reason in panel.outcome["Reason"][0]

@@ -514,6 +514,7 @@ def test_a_cell_is_copied(shown: Shown, page: Page, frame: pd.DataFrame) -> None
         " window.copied = one.clipboardData.getData('text/plain'); })"
     )
     page.keyboard.press("Control+c")
+    page.wait_for_function("() => window.copied")
     assert page.evaluate("() => window.copied") == frame["PatientID"].iloc[2]
 
 

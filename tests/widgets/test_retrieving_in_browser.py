@@ -62,7 +62,7 @@ def carried(made: Bridge) -> None:
 
 
 def until(made: Bridge, condition: Callable[[], object]) -> None:
-    for _ in range(1000):
+    for _ in range(6000):
         carried(made)
         if condition():
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import shutil
 import threading
@@ -310,8 +311,13 @@ def test_the_code_of_very_many_names_the_panel(archive: dn.Archive) -> None:
 
 
 def test_very_many_instances_are_not_very_many_messages(
-    archive: dn.Archive, series: pd.DataFrame, tmp_path: Path
+    archive: dn.Archive,
+    series: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    ticks = itertools.count(1)  # each thousandth of a second brings something to tell of
+    monkeypatch.setattr("dicomnb.widgets.panel.monotonic", lambda: next(ticks) / 1000)
     panel = RetrievePanel(archive, series, tmp_path).wait()
     panel.target = "folder"
     sent: list[dict[str, Any]] = []
@@ -558,9 +564,8 @@ def test_closing_stops_it(demo_folder: Path, series: pd.DataFrame) -> None:
         until(lambda: panel._background._thread is None and panel._measuring._thread is None)
         panel.wait()
         assert panel.volume is None
-        names = [one.name for one in threading.enumerate()]
-        assert "dicomnb-RetrievePanel" not in names
-        assert "dicomnb-sizes" not in names
+        own = {"dicomnb-RetrievePanel", "dicomnb-sizes"}
+        until(lambda: not own & {one.name for one in threading.enumerate()})
 
 
 def test_a_size_that_nobody_waits_for_is_given_up(

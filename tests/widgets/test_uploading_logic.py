@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,8 @@ from dicomnb.transfer.upload import BATCH_INSTANCES
 from dicomnb.widgets import receiving
 from dicomnb.widgets.receiving import Spool
 from dicomnb.widgets.uploading import UploadPanel
-from tests.conftest import Orthanc, real_file
+from tests.conftest import SECONDS, Orthanc, real_file
+from tests.widgets.conftest import until
 
 CT = real_file("CT_small.dcm")
 NASTY = "<img src=x onerror=document.title=1>"
@@ -397,24 +397,26 @@ def test_a_page_that_is_silent_is_asked_and_given_up(
     data = CT.read_bytes()
     panel = UploadPanel(folder).wait()
     talk = Talk(panel)
+    hear = panel.send
+
+    def send(content: dict[str, Any], buffers: Any = None) -> None:
+        if content["kind"] == "roll":  # from now on it is the test that lets time pass
+            monkeypatch.setattr(UploadPanel, "patience_seconds", SECONDS)
+        hear(content, buffers)
+
+    panel.send = send  # type: ignore[method-assign]
     talk.offer(("a", "a.dcm", data), ("b", "b.dcm", data + b"\0\0"))
     talk.say("pieces", data[:9], sender="p", load=1, pieces=[["a", 0]])
 
-    def until(found: Any) -> None:
-        for _ in range(400):
-            panel.wait()
-            if found():
-                return
-            time.sleep(0.02)
-        raise AssertionError(talk.heard)
-
-    until(lambda: {"kind": "roll"} in talk.heard)
+    until(lambda: panel.wait() and {"kind": "roll"} in talk.heard)
     talk.say("here", keys=["a"])
     # It goes on from what has come; what no page has is left out.
     assert talk.heard[-1] == {"kind": "want", "files": [["a", 9]], "again": True}
-    until(lambda: panel.files["State"].tolist() == ["arriving", "left out"])
+    assert panel._timer is not None
+    panel._timer.function()
+    assert panel.wait().files["State"].tolist() == ["arriving", "left out"]
     talk.say("pieces", data[9:], sender="p", load=2, pieces=[["a", 9]])
-    until(lambda: panel.files["State"].tolist() == ["ready", "left out"])
+    assert panel.wait().files["State"].tolist() == ["ready", "left out"]
     panel.close()
     assert list(own_temporary_folder.iterdir()) == []
 

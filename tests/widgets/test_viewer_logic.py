@@ -420,7 +420,7 @@ def test_no_thread_stays_when_there_is_nothing_to_do() -> None:
     viewer = Viewer(noise(4, 8, 8))
     viewer._receive(viewer, {"kind": "want", "frames": [0], "ticket": viewer._ticket}, [])
     viewer._background.wait()
-    assert not [one for one in threading.enumerate() if one.name == "dicomnb-Viewer"]
+    until(lambda: not [one for one in threading.enumerate() if one.name == "dicomnb-Viewer"])
 
 
 def test_background_tells_of_every_error() -> None:
