@@ -11,8 +11,12 @@ import pytest
 
 import dicomnb as dn
 from dicomnb.transfer.planning import Job, Pace, is_faster_side_by_side, jobs_of, listed
+from tests.conftest import SECONDS
 from tests.transfer.series_server import REF, SERIES, SeriesServer, slices
 from tests.web.raw_server import response
+
+# A line is fast where a test does not say otherwise.
+pytestmark = pytest.mark.usefixtures("fast_line")
 
 FILES = slices(30)
 UIDS = list(FILES)
@@ -21,6 +25,15 @@ UIDS = list(FILES)
 @pytest.fixture
 def server() -> SeriesServer:
     return SeriesServer(dict(FILES))
+
+
+def dripping(server: SeriesServer, request, uid, count):
+    """A stream that comes a little at a time, so that it can be left."""
+    if uid is not None:
+        return None
+    body = server.answer(server.files)
+    step = len(body) // 30 + 1
+    return (time.sleep(0.01) or body[start : start + step] for start in range(0, len(body), step))
 
 
 def check(volume: dn.Volume, count: int = 30) -> None:
@@ -59,8 +72,10 @@ def test_a_fast_line_keeps_its_one_stream(raw, server: SeriesServer) -> None:
     assert server.asked == {None: 1}
 
 
-def test_a_slow_line_is_left_for_many_requests(raw, server: SeriesServer) -> None:
+def test_a_slow_line_is_left_for_many_requests(raw, server: SeriesServer, timed) -> None:
+    timed(0.03, 0.2, lambda number, in_flight: 0.05 / in_flight)
     flying, most, lock = 0, 0, threading.Lock()
+    meeting = threading.Barrier(4, timeout=SECONDS)
 
     def slowly(server: SeriesServer, request, uid, count):
         nonlocal flying, most
@@ -68,12 +83,16 @@ def test_a_slow_line_is_left_for_many_requests(raw, server: SeriesServer) -> Non
             body = server.answer(server.files)
             step = len(body) // 30 + 1
             return (
-                time.sleep(0.2) or body[start : start + step] for start in range(0, len(body), step)
+                time.sleep(0.02) or body[start : start + step]
+                for start in range(0, len(body), step)
             )
         with lock:
             flying += 1
             most = max(most, flying)
-        time.sleep(0.05)
+            is_among_the_first = sum(server.asked.values()) <= 5
+        if is_among_the_first:  # and the stream is another
+            meeting.wait()
+        time.sleep(0.01)
         with lock:
             flying -= 1
         return None
@@ -89,24 +108,11 @@ def test_a_slow_line_is_left_for_many_requests(raw, server: SeriesServer) -> Non
 
 
 def test_a_stream_that_is_slow_for_another_reason_is_gone_back_to(
-    raw, server: SeriesServer
+    raw, server: SeriesServer, timed
 ) -> None:
     """Where requests side by side are slower still, some are tried, and no more."""
-    busy = threading.Lock()
-
-    def slowly(server: SeriesServer, request, uid, count):
-        if uid is None:
-            body = server.answer(server.files)
-            step = len(body) // 30 + 1
-            return (
-                time.sleep(0.06) or body[start : start + step]
-                for start in range(0, len(body), step)
-            )
-        with busy:  # one at a time, whoever asks
-            time.sleep(0.4)
-        return None
-
-    server.fault = slowly
+    timed(0.001, 0.06, lambda number, in_flight: 0.4)  # one at a time, whoever asks
+    server.fault = dripping
     archive = server.start(raw, workers=8)
     before = server.raw.connections
     check(archive.volume(REF))
@@ -117,26 +123,10 @@ def test_a_stream_that_is_slow_for_another_reason_is_gone_back_to(
     assert server.raw.connections - before <= 2 + 8
 
 
-def test_a_server_that_is_slow_at_first_is_not_misjudged(raw, server: SeriesServer) -> None:
+def test_a_server_that_is_slow_at_first_is_not_misjudged(raw, server: SeriesServer, timed) -> None:
     """It opens files and fills its memory at the first single requests, and is quick then."""
-    singles, lock = 0, threading.Lock()
-
-    def slowly(server: SeriesServer, request, uid, count):
-        nonlocal singles
-        if uid is None:
-            body = server.answer(server.files)
-            step = len(body) // 30 + 1
-            return (
-                time.sleep(0.06) or body[start : start + step]
-                for start in range(0, len(body), step)
-            )
-        with lock:
-            singles += 1
-            is_cold = singles <= 8
-        time.sleep(2 if is_cold else 0.02)
-        return None
-
-    server.fault = slowly
+    timed(0.001, 0.06, lambda number, in_flight: (2 if number < 8 else 0.02) / in_flight)
+    server.fault = dripping
     archive = server.start(raw, workers=8)
     check(archive.volume(REF))
     assert server.asked[None] == 1

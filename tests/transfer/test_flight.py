@@ -126,6 +126,7 @@ class Remote(SeriesServer):
         super().__init__(slices(count))
         self.lock = threading.Lock()
         self.flying, self.most, self.takes = 0, 0, takes
+        self.pause = 0.1
         self.fault = self.slowly
 
     def slowly(self, server, request, uid, count):
@@ -143,7 +144,8 @@ class Remote(SeriesServer):
         body = self.answer(self.files)
         step = len(body) // len(self.files) + 1
         return (
-            time.sleep(0.1) or body[start : start + step] for start in range(0, len(body), step)
+            time.sleep(self.pause) or body[start : start + step]
+            for start in range(0, len(body), step)
         )
 
 
@@ -151,14 +153,24 @@ def check(volume: dn.Volume, count: int) -> None:
     np.testing.assert_array_equal(volume.array[:, 0, 0], np.arange(count))
 
 
-def test_more_than_usual_are_in_flight_on_a_slow_line(raw):
-    server = Remote(150, 0.3)
+def test_more_than_usual_are_in_flight_on_a_slow_line(raw, timed):
+    timed(0.03, 0.1, lambda number, in_flight: 0.3 / in_flight)
+    server = Remote(150, 0.1)
     check(server.start(raw, workers=dn.Options().workers).volume(REF), 150)
     assert dn.Options().usual_workers < server.most <= dn.Options().workers
     assert {count for uid, count in server.asked.items() if uid is not None} == {1}
 
 
-def test_no_more_are_in_flight_than_was_said(raw):
+def test_a_line_that_is_measured_to_be_slow_is_left(raw):
+    """By the clock itself: as slow as no busy machine makes the requests that are quick."""
+    server = Remote(20, 0.0)
+    server.pause = 0.3
+    check(server.start(raw, workers=16).volume(REF), 20)
+    assert len(server.asked) > 8
+
+
+def test_no_more_are_in_flight_than_was_said(raw, timed):
+    timed(0.03, 0.1, lambda number, in_flight: 0.1 / in_flight)
     server = Remote(60, 0.1)
     check(server.start(raw, workers=6).volume(REF), 60)
     assert 4 <= server.most <= 6
@@ -173,6 +185,7 @@ def test_what_is_not_timed_keeps_to_the_usual_number(raw):
     assert dn.Options(workers=4).usual_workers == 4
 
 
+@pytest.mark.usefixtures("fast_line")
 @pytest.mark.parametrize("workers", [1, 8])
 def test_what_there_is_is_asked_beside_the_stream(raw, workers):
     """The stream begins before the search has its answer, also where one request is all."""
@@ -196,8 +209,9 @@ def test_what_there_is_is_asked_beside_the_stream(raw, workers):
 
 
 @pytest.mark.parametrize("is_slow", [True, False])
-def test_a_search_for_what_a_row_tells_is_made_only_for_a_slow_stream(raw, is_slow):
+def test_a_search_for_what_a_row_tells_is_made_only_for_a_slow_stream(raw, timed, is_slow):
     """A server that is slow to begin, but not in its answer, is not asked what there is."""
+    timed(0.05, 0.1 if is_slow else 0.0005, lambda number, in_flight: 0.02 / in_flight)
     server = Remote(40, 0.02)
     row = pd.Series({"StudyInstanceUID": REF.study, "SeriesInstanceUID": REF.series,
                      "NumberOfSeriesRelatedInstances": 40})  # fmt: skip
@@ -209,7 +223,6 @@ def test_a_search_for_what_a_row_tells_is_made_only_for_a_slow_stream(raw, is_sl
         return server(request)
 
     def fault(_, request, uid, count):
-        time.sleep(0.05)
         return server.slowly(_, request, uid, count) if is_slow else None
 
     server.fault = fault

@@ -11,6 +11,8 @@ import dicomnb as dn
 from dicomnb.transfer import ordered
 from tests.transfer.series_server import REF, SeriesServer, slices
 
+pytestmark = pytest.mark.usefixtures("fast_line")
+
 
 @pytest.fixture
 def server() -> SeriesServer:

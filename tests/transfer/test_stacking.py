@@ -19,6 +19,8 @@ from tests.conftest import real_file
 from tests.transfer.series_server import KIND, REF, SERIES, STUDY, SeriesServer, slices
 from tests.web.raw_server import response
 
+pytestmark = pytest.mark.usefixtures("fast_line")
+
 FILES = slices(20)
 UIDS = list(FILES)
 
