@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicomnb.tables.collector import collector_paused
-from dicomnb.tables.decode import Page, Plain, decode_known, has_lower_case_tags
+from dicomnb.tables.decode import decode_known, has_lower_case_tags, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dicomnb.tables.columns import Column
+    from dicomnb.tables.decode import Page
 
 __all__ = ["ArrivingRows", "Decoded"]
 
@@ -99,14 +99,7 @@ class ArrivingRows:
         if self._pages is not None:
             self._decode(self._text)
         self._text.clear()
-        pages = self._pages or []
-        if len(pages) < 2:
-            return pages[0] if pages else None
-        count = sum(page.received for page in pages)
-        found = {
-            column: _joined([page.columns[column] for page in pages]) for column in self._columns
-        }
-        return Page(count, found, [])
+        return joined(self._pages) if self._pages else None
 
     def _decode(self, rows: bytes | bytearray) -> None:
         if not self._pages and has_lower_case_tags(rows):
@@ -122,14 +115,3 @@ class ArrivingRows:
     def _give_up(self) -> None:
         self._pages = None
         self._text.clear()
-
-
-def _joined(pieces: list[Plain | list[object]]) -> Plain | list[object]:
-    plain = [one for one in pieces if isinstance(one, Plain)]
-    if not plain:
-        return list(chain.from_iterable(pieces))
-    values = [one.values for one in plain if one.values is not None]
-    if len(values) == len(plain):
-        return Plain(list(chain.from_iterable(values)))
-    lists: list[Any] = [one.as_lists() for one in plain]
-    return Plain(None, list(chain.from_iterable(lists)))

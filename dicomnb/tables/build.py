@@ -14,7 +14,7 @@ from dicomnb.tables.arrays import column_array, join_arrays, plain_cells
 from dicomnb.tables.cells import Notes, column_of, read_cell
 from dicomnb.tables.collector import collector_paused
 from dicomnb.tables.columns import IDENTITY, Column, identity_columns
-from dicomnb.tables.decode import Page, Plain, decode_page
+from dicomnb.tables.decode import Page, Plain, decode_page, joined
 from dicomnb.tables.flatten import flattened, is_path, with_paths
 from dicomnb.tables.oddities import ATTRS_KEY, Oddities
 from dicomnb.tables.parts import Part, part_cells, part_named, parts_beside
@@ -29,12 +29,15 @@ __all__ = ["CREATORS_KEY", "TableBuilder"]
 #: Where ``df.attrs`` holds the creators of private columns, as one JSON object.
 CREATORS_KEY = "private_creators"
 
+_TOGETHER = 8000
+"""Rows of which arrays are made at once: each array costs as much as hundreds of its cells."""
+
 
 class TableBuilder:
     """Collects pages of DICOM JSON and makes one DataFrame of them.
 
-    Only typed columns are kept of a page, so that memory holds one page and the table. Not for
-    use by several threads at once.
+    Only typed columns are kept of a page, so that memory holds a page, or several small ones, and
+    the table. Not for use by several threads at once.
 
     Args:
         columns: keywords or tags, in order, parts of them (``"PatientName.Family"``, see
@@ -93,12 +96,14 @@ class TableBuilder:
         self._arrays: dict[Column, list[tuple[int, Any]]] = {c: [] for c in self._columns}
         self._creators: dict[str, dict[str, None]] = {}
         self._counts: list[int] = []
+        self._waiting: list[Page] = []
+        self._waiting_parents: Mapping[str, str] = {}
         self._oddities = Oddities()
 
     @property
     def rows(self) -> int:
         """Rows so far."""
-        return sum(self._counts)
+        return sum(self._counts) + self._rows_waiting
 
     def add(
         self,
@@ -125,9 +130,9 @@ class TableBuilder:
         given = {attribute(name).tag: text for name, text in (parents or {}).items()}
         before = None if decoded is None or self._others is not None else decoded.of(page)
         if before is not None and before.columns.keys() >= set(self._decoded):
-            return self._take(
-                before._replace(columns={one: before.columns[one] for one in self._decoded}), given
-            )
+            wanted = {one: before.columns[one] for one in self._decoded}
+            return self._take_later(before._replace(columns=wanted), given)
+        self._take_waiting()
         with collector_paused():
             # What was decoded dies inside, so that the collector has nothing to walk after.
             return self._take(decode_page(page, self._decoded, others=self._others), given)
@@ -145,6 +150,7 @@ class TableBuilder:
         Warns:
             DicomnbWarning: once, with the count, if values were odd.
         """
+        self._take_waiting()
         data = {column.name: self._whole(column) for column in self._in_order()}
         table = pd.DataFrame(data, index=pd.RangeIndex(self.rows), copy=False)
         table.attrs = {**self._attrs, "complete": complete, ATTRS_KEY: self._oddities.to_json()}
@@ -164,6 +170,25 @@ class TableBuilder:
                 f"missing in the table; df.dicom.issues lists them."
             )
         return table
+
+    @property
+    def _rows_waiting(self) -> int:
+        return sum(page.received for page in self._waiting)
+
+    def _take_later(self, page: Page, parents: Mapping[str, str]) -> int:
+        """Have a page of plain columns wait until there are enough of them."""
+        if parents != self._waiting_parents:
+            self._take_waiting()
+        self._waiting_parents = parents
+        self._waiting.append(page)
+        if self._rows_waiting >= _TOGETHER:
+            self._take_waiting()
+        return page.received
+
+    def _take_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._take(joined(waiting), self._waiting_parents)
 
     def _take(self, page: Page, parents: Mapping[str, str]) -> int:
         """Turn a page's columns into arrays, then name the rows of what was odd."""

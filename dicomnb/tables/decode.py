@@ -34,6 +34,7 @@ __all__ = [
     "decode_known",
     "decode_page",
     "has_lower_case_tags",
+    "joined",
 ]
 
 _BEGINNING = 200
@@ -217,6 +218,27 @@ def _plain(column: Column, lists: list[list[Any] | None]) -> Plain:
     if max(map(len, filter(None, lists)), default=0) > 1:
         return Plain(None, lists)
     return Plain([values[0] if values else None for values in lists])
+
+
+def joined(pages: Sequence[Page]) -> Page:
+    """Pages that `decode_known` made of the same columns, as one."""
+    if len(pages) == 1:
+        return pages[0]
+    found = {
+        column: _joined([page.columns[column] for page in pages]) for column in pages[0].columns
+    }
+    return Page(sum(page.received for page in pages), found, [])
+
+
+def _joined(pieces: list[Plain | list[object]]) -> Plain | list[object]:
+    plain = [one for one in pieces if isinstance(one, Plain)]
+    if not plain:
+        return list(chain.from_iterable(pieces))
+    values = [one.values for one in plain if one.values is not None]
+    if len(values) == len(plain):
+        return Plain(list(chain.from_iterable(values)))
+    lists: list[Any] = [one.as_lists() for one in plain]
+    return Plain(None, list(chain.from_iterable(lists)))
 
 
 # --- the second way ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dicomnb.tables.arriving as arriving
+import dicomnb.tables.build as build
 from dicomnb.tables import TableBuilder
 from dicomnb.tables.arriving import ArrivingRows, Decoded
 from dicomnb.tables.cells import column_of
@@ -125,6 +126,39 @@ def test_a_table_of_decoded_rows_is_the_table_of_the_rows():
         builder = TableBuilder(NAMES, level="instance")
         assert builder.add(rows, decoded=given_) == 100
         tables.append(builder.finish())
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[0].attrs == tables[1].attrs
+
+
+ODD = {
+    "plain": {},
+    "no UID": {"00080018": {"vr": "UI"}},
+    "two values": {"00200013": {"vr": "IS", "Value": [1, 2]}},
+    "no number": {"00200013": {"vr": "IS", "Value": ["many"]}},
+    "no date": {"00080020": {"vr": "DA", "Value": ["yesterday"]}},
+}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+@pytest.mark.filterwarnings("ignore:.* odd value:dicomnb.errors.DicomnbWarning")
+def test_pages_that_are_taken_together_are_those_taken_one_by_one(data, monkeypatch):
+    monkeypatch.setattr(build, "_TOGETHER", data.draw(st.sampled_from([1, 7, 8000])))
+    kinds = st.lists(st.sampled_from(list(ODD)), max_size=4)
+    pages = data.draw(st.lists(kinds, min_size=1, max_size=6))
+    together, apart = (TableBuilder(NAMES, level="instance") for _ in range(2))
+    for place, page in enumerate(pages):
+        made = [{**row(n), **ODD[kind]} for n, kind in enumerate(page, 10 * place)]
+        text = json.dumps(made).encode()
+        parents = {"SOPInstanceUID": f"2.{place // 2}"}
+        known = decode_known(text, COLUMNS) if data.draw(st.booleans()) else None
+        decoded = None if known is None else Decoded(text, known)
+        assert together.add(text, parents=parents, decoded=decoded) == len(page)
+        apart.add(text, parents=parents)
+        assert together.rows == apart.rows
+    tables = together.finish(), apart.finish()
     pd.testing.assert_frame_equal(*tables)
     assert tables[0].attrs == tables[1].attrs
 
