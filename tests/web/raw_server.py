@@ -94,7 +94,7 @@ class Raw:
         self._socket.close()
         for connection in self._open:
             connection.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 def _read_request(reader) -> Request | None:

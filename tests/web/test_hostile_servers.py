@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 TOKEN = "a-token-0123456789"
 REF = Ref("1.2", "1.3", "1.4")
 MULTIPART = "multipart/related; boundary=b"
+LONG = 120
+"""Seconds that a server drips; a busy machine takes much fewer."""
 
 
 def asked(raw: Raw, **options: object) -> WebSource:
@@ -281,7 +283,7 @@ PARTS = b"--b\r\n\r\nabc\r\n--b--"
 
 def drip(first: bytes, piece: bytes) -> Iterator[bytes]:
     yield first
-    for _ in range(200):
+    for _ in range(20 * LONG):
         time.sleep(0.05)
         yield piece
 
@@ -291,7 +293,7 @@ def test_what_drips_after_the_end_is_not_waited_for(raw: Callable[..., Raw]) -> 
     server = raw(lambda request: drip(first, b"1\r\nx\r\n"))
     begin = time.monotonic()
     assert [part.read() for part in asked(server).instances(REF)] == [b"abc"]
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < LONG / 4
 
 
 def test_an_answer_that_drips_can_be_cancelled(raw: Callable[..., Raw]) -> None:
@@ -309,7 +311,7 @@ def test_an_answer_that_drips_can_be_cancelled(raw: Callable[..., Raw]) -> None:
     server.respond = lambda request: stopping()
     with pytest.raises(Cancelled):
         list(asked(server).metadata(REF, cancel=cancel))
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < LONG / 4
 
 
 @pytest.mark.parametrize(
@@ -332,7 +334,7 @@ def test_malformed_heads_are_typed_errors(
     begin = time.monotonic()
     with contextlib.suppress(DicomWebError):
         CALLS[call](one)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < one._options.timeout[1] / 4
     one.close()
 
 

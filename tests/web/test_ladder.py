@@ -14,7 +14,7 @@ from dicomnb.refs import Ref
 from dicomnb.source import Rendering
 from dicomnb.web import ladder
 from dicomnb.wire.multipart import outgoing_bytes, write
-from tests.conftest import real_file
+from tests.conftest import SECONDS, real_file
 from tests.web.raw_server import response, source
 
 REF = Ref("1.2", "1.3", "1.4")
@@ -77,7 +77,7 @@ def test_a_warning_that_is_an_error_frees_its_answer(raw):
     thread = threading.Thread(target=lambda: found.extend(asked(here.instances(series))))
     thread.daemon = True
     thread.start()
-    thread.join(30)
+    thread.join(SECONDS)
     assert found == [b"data"]
 
 

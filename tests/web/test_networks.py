@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from requests.auth import AuthBase
 
 import dicomnb as dn
+from tests.conftest import SECONDS
 from tests.web.forward_proxy import ForwardProxy
 from tests.web.raw_server import RESET, in_turn, response, source, transport
 
@@ -70,7 +71,7 @@ def test_an_ipv6_address():
         answered = here._transport.send("GET", "studies")
         with answered:
             assert answered.read(10) == b"[]"
-        thread.join(5)
+        thread.join(SECONDS)
 
 
 def made(folder, name: str) -> str:

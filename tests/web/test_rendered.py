@@ -16,7 +16,7 @@ import dicomnb as dn
 from dicomnb.archive import Archive
 from dicomnb.options import Options
 from dicomnb.wire.multipart import outgoing_bytes, write
-from tests.conftest import real_file
+from tests.conftest import SECONDS, real_file
 from tests.web.conftest import STORED
 from tests.web.raw_server import response, source
 
@@ -128,7 +128,7 @@ def test_every_level_of_a_real_orthanc(
     sent = requests.get(
         f"{filled_orthanc}/{ref.path}/rendered",
         headers={"Accept": f"image/{format}"},
-        timeout=10,
+        timeout=SECONDS,
     ).content
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(sent).digest()
     dark = np.asarray(orthanc_archive.rendered(ref, format=format, window=(5000, 10)))
@@ -154,7 +154,7 @@ def test_metadata_of_a_server_that_speaks_xml_only(raw, filled_orthanc):
         f"{filled_orthanc}/{ref.path}/metadata",
         'multipart/related; type="application/dicom+xml"',
     )
-    sent = requests.get(url, headers={"Accept": xml}, timeout=10)
+    sent = requests.get(url, headers={"Accept": xml}, timeout=SECONDS)
     assert sent.headers["Content-Type"].startswith("multipart/related")
 
     def respond(request):

@@ -12,6 +12,7 @@ import pytest
 from dicomnb import errors
 from dicomnb.pool import Cancel
 from dicomnb.wire.multipart import SizedBody, outgoing_bytes
+from tests.conftest import SECONDS
 from tests.web.raw_server import transport
 from tests.web.test_transport import certificate as certificate
 
@@ -48,7 +49,7 @@ class Reluctant:
         self._socket.close()
         for connection in self.connections:
             connection.close()
-        self._thread.join(5)
+        self._thread.join(SECONDS)
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -62,7 +63,7 @@ def test_cancel_breaks_a_send_that_the_server_does_not_read(certificate, tls: bo
     made = transport(server.url, verify=str(certificate), timeout=(60.0, 60.0))
 
     def stop():
-        assert server.has_begun.wait(10)
+        assert server.has_begun.wait(SECONDS)
         time.sleep(0.3)  # by now the buffers are full
         cancel.set()
 

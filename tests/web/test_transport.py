@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import ipaddress
+import itertools
 import multiprocessing
 import pickle
 import re
@@ -30,6 +31,7 @@ from dicomnb.pool import Cancel, side_by_side
 from dicomnb.web.auth import Bearer
 from dicomnb.web.failures import connection_failed, words_of
 from dicomnb.wire.multipart import SizedBody, outgoing_bytes
+from tests.conftest import SECONDS
 from tests.web.raw_server import RESET, in_turn, response, transport
 
 SECRET = "s3cret-s3cret"
@@ -242,17 +244,20 @@ def test_nobody_there():
 
 
 def test_a_server_that_never_answers(raw):
+    asked, over = threading.Semaphore(0), threading.Event()
+
     def respond(request):
-        time.sleep(2)
+        asked.release()
+        over.wait(SECONDS)
         yield b""
 
     server = raw(respond)
-    begin = time.monotonic()
     with pytest.raises(ConnectionFailed, match=r"nothing came for 0\.2 s") as caught:
-        get(transport(server.url, timeout=(1, 0.2)))
+        get(transport(server.url, timeout=(SECONDS, 0.2)))
     assert caught.value.was_sent
-    assert time.monotonic() - begin < 1.5
+    assert asked.acquire(timeout=SECONDS)  # perhaps later than it was given up
     assert len(server.requests) == 1
+    over.set()
 
 
 def test_a_reset_before_the_answer(raw):
@@ -278,7 +283,7 @@ def test_tls_to_a_plain_server():
         thread.start()
         with pytest.raises(ConnectionFailed, match="encrypted"):
             get(transport(f"https://127.0.0.1:{server.getsockname()[1]}/x"))
-        thread.join(5)
+        thread.join(SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -376,10 +381,12 @@ def test_a_reset_in_mid_body(raw):
 def test_a_body_that_stalls(raw):
     def respond(request):
         yield response(b"12345", length=100_000)
-        time.sleep(2)
+        over.wait(SECONDS)
 
+    over = threading.Event()
     with pytest.raises(ProtocolError, match=r"nothing more came in time after [05] of"):
-        get(transport(raw(respond).url, timeout=(1, 0.2)))
+        get(transport(raw(respond).url, timeout=(SECONDS, 3)))
+    over.set()
 
 
 def test_chunked_and_unframed_bodies(raw):
@@ -593,11 +600,15 @@ def test_warning_headers(raw):
 
 def test_no_more_requests_than_workers(raw):
     now, most, lock = [0], [0], threading.Lock()
+    meeting, count = threading.Barrier(3, timeout=SECONDS), itertools.count()
 
     def respond(request):
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
+            is_among_the_first = next(count) < 3
+        if is_among_the_first:
+            meeting.wait()
         time.sleep(0.03)
         with lock:
             now[0] -= 1
@@ -623,7 +634,7 @@ def test_an_open_answer_holds_its_slot_but_not_its_own_thread(raw):
     assert seen == []
     first.close()
     first.close()
-    thread.join(5)
+    thread.join(SECONDS)
     assert seen == [b"x"]
 
 
@@ -636,7 +647,7 @@ def test_failures_give_their_slot_back(raw):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(SECONDS)
         assert not thread.is_alive()
 
 
@@ -655,7 +666,7 @@ def test_cancel_while_waiting_for_a_slot_or_a_pause(raw):
         thread = threading.Thread(target=wait)
         thread.start()
         cancel.set()
-        thread.join(5)
+        thread.join(SECONDS)
         assert len(caught) == 1
     with pytest.raises(errors.Cancelled):
         made.send("GET", "c", cancel=cancel)
@@ -725,8 +736,8 @@ def test_a_forked_process_opens_its_own_connections(raw):
     queue = context.Queue()
     child = context.Process(target=_in_a_child, args=(made, queue))
     child.start()
-    assert queue.get(timeout=10) == b"x"
-    child.join(10)
+    assert queue.get(timeout=SECONDS) == b"x"
+    child.join(SECONDS)
     assert get(made) == b"x"
     assert server.connections == 2
 
@@ -763,7 +774,7 @@ def hanging(raw, begun: bytes, hangs: threading.Event, **options):
     def answer(request):
         yield begun
         hangs.set()
-        over.wait(30)
+        over.wait(SECONDS)
 
     return over, raw(lambda request: answer(request), **options)
 
@@ -782,7 +793,7 @@ def test_cancel_breaks_what_waits_for_a_server_that_hangs(
     made = transport(server.url, verify=str(certificate))
 
     def stop():
-        assert hangs.wait(10)
+        assert hangs.wait(SECONDS)
         time.sleep(0.2)  # by now it waits
         cancel.set()
 
@@ -807,7 +818,7 @@ def test_an_error_beside_a_server_that_hangs_leaves_no_thread(raw, begun: bytes)
     def work(number: int, cancel: Cancel) -> bytes:
         if number:
             return get(made, cancel=cancel)
-        assert hangs.wait(10)
+        assert hangs.wait(SECONDS)
         raise KeyError(number)
 
     before, begin = set(threading.enumerate()), time.monotonic()
