@@ -23,6 +23,7 @@ from dicomnb.local.lookup import Lookup
 from dicomnb.local.scan import scan
 from dicomnb.pool import Cancel
 from dicomnb.query import build
+from tests.conftest import SECONDS
 
 
 @pytest.fixture
@@ -299,12 +300,12 @@ def test_an_emptied_cache_is_noticed(folder: Path, index: Index) -> None:
     counts = []
 
     def search(connection: Any) -> None:
-        barrier.wait(5)
+        barrier.wait(SECONDS)
 
     threads = [threading.Thread(target=lambda: index.read(search)) for _ in range(2)]
     for thread in threads:
         thread.start()
-    barrier.wait(5)
+    barrier.wait(SECONDS)
     for thread in threads:
         thread.join()
     counts = [len(uids(index)) for _ in range(3)]
@@ -316,13 +317,14 @@ def test_a_refresh_that_is_cancelled_keeps_what_it_had(
 ) -> None:
     series_of(folder, 200)
     monkeypatch.setattr(index_module, "_BATCH", 64)
+    monkeypatch.setattr(index_module, "_SLOW", 1e9)  # whatever the disk does meanwhile
     cancel = Cancel()
     original = index_module._head
     opened = []
 
     def head(path: bytes) -> bytes | OSError:
         opened.append(path)
-        if len(opened) == 130:
+        if len(opened) >= 130:
             cancel.set()
         return original(path)
 
@@ -374,7 +376,7 @@ def test_threads_refresh_and_search_at_once(folder: Path, index: Index) -> None:
 
 def refresh_elsewhere(folder: Path, start: Any, answers: Any) -> None:
     index = Index(folder)
-    start.wait(20)
+    start.wait(SECONDS)
     index.refresh()
     answers.put(len(index.read(lambda c: c.execute("SELECT id FROM instances").fetchall())))
     index.close()
@@ -392,7 +394,7 @@ def test_two_processes_refresh_at_once(folder: Path, index: Index) -> None:
     start.set()
     assert [answers.get(timeout=120) for _ in workers] == [300, 300]
     for worker in workers:
-        worker.join(20)
+        worker.join(SECONDS)
         assert worker.exitcode == 0
     index.refresh()
     assert len(uids(index)) == 300

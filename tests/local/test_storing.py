@@ -26,6 +26,7 @@ from dicomnb.pool import Cancel
 from dicomnb.query import build
 from dicomnb.refs import Level, Ref
 from dicomnb.wire.storing import BytesUpload, FileUpload
+from tests.conftest import SECONDS
 
 ONE = Ref("1.1", "1.1.1", "1.1.1.1")
 
@@ -264,9 +265,9 @@ def test_a_kill_in_mid_store_leaves_no_file_and_no_row(folder: Path) -> None:
     begun = context.Event()
     process = context.Process(target=store_slowly, args=(folder, begun))
     process.start()
-    assert begun.wait(30)
+    assert begun.wait(SECONDS)
     os.kill(process.pid or 0, signal.SIGKILL)
-    process.join(10)
+    process.join(SECONDS)
     assert [name for name in files(folder) if not Path(name).name.startswith(".")] == []
     source = FolderSource(folder, options=Options(writable=True))
     assert uids(source) == []

@@ -280,13 +280,13 @@ def test_the_collector_waits_for_the_last_of_several_threads():
 
     def work():
         with collector_paused():
-            inside.wait(5)
-            leave.wait(5)
+            inside.wait(60)
+            leave.wait(60)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
-    inside.wait(5)
+    inside.wait(60)
     with collector_paused():
         pass
     assert not gc.isenabled()
