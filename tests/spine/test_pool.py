@@ -19,6 +19,14 @@ def own_threads() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name.startswith("dicomnb_")]
 
 
+@pytest.fixture(autouse=True)
+def none_of_others() -> None:
+    """Those of another file's tests may be at their end still."""
+    end = time.monotonic() + SECONDS
+    while own_threads() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_results_come_in_order(workers: int) -> None:
     def work(number: int, cancel: Cancel) -> int:
