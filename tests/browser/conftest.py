@@ -18,7 +18,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.conftest import free_port
+from tests.conftest import SECONDS, free_port
 
 TOKEN = "test-token"
 READY = """() => {
@@ -87,14 +87,14 @@ def jupyterlab(home: Path, work: Path, theme: str) -> Iterator[str]:
             yield wait_for(f"http://127.0.0.1:{port}", process, log)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(20)
+            process.wait(SECONDS)
 
 
 def wait_for(base: str, process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(600):
+    for _ in range(SECONDS * 10):
         assert process.poll() is None, log.read_text()[-2000:]
         try:
-            urllib.request.urlopen(f"{base}/api/status?token={TOKEN}", timeout=1).close()
+            urllib.request.urlopen(f"{base}/api/status?token={TOKEN}", timeout=SECONDS).close()
         except OSError:
             time.sleep(0.1)
         else:
@@ -109,7 +109,7 @@ def ask(page: Page, expression: str) -> object:
 
 def until(page: Page, expression: str, wanted: Callable[[object], object]) -> object:
     """Ask until the kernel has what the page has: the page is ahead."""
-    for _ in range(200):
+    for _ in range(1200):
         value = ask(page, expression)
         if wanted(value):
             return value
@@ -120,7 +120,7 @@ def until(page: Page, expression: str, wanted: Callable[[object], object]) -> ob
 def saved(page: Page, notebook: Path) -> str:
     """What a notebook keeps when it is saved, with the state of its widgets; not its code."""
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-    for _ in range(200):
+    for _ in range(1200):
         kept = json.loads(notebook.read_text())
         if "widgets" in kept["metadata"]:
             for cell in kept["cells"]:

@@ -12,8 +12,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.test_viewer_in_jupyterlab import ask, until
 from tests.conftest import screenshots
 
-expect.set_options(timeout=20_000)
-
 CELLS = [
     "import warnings\nimport dicomnb as dn\npacs = dn.connect(FOLDER)",
     "panel = dn.widgets.SearchPanel(pacs)\npanel",

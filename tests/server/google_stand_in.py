@@ -47,7 +47,7 @@ class StandIn:
 
     def finished(self, name: str) -> dict[str, Any]:
         """An operation, when it is done."""
-        for _ in range(2000):
+        for _ in range(6000):
             answer = self.call("GET", name)
             assert answer.status_code == 200, answer.text
             found: dict[str, Any] = answer.json()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google_stand_in import JSON, STORE, StandIn, folder_of, stand_in
 from pydicom import dcmread
 
 import dicomnb as dn
+from dicomnb.local.folder import FolderSource
 from dicomnb.server.google.deidentification import Redaction
 from dicomnb.wire.google_habits import Habits
-from tests.conftest import real_file
+from tests.conftest import SECONDS, real_file
 
 PARENT = "projects/demo/locations/local"
 DATASET = f"{PARENT}/datasets/demo"
@@ -320,16 +323,29 @@ def test_metrics_are_text(here: StandIn, bucket: Path) -> None:
 # Operations
 
 
-def test_an_operation_can_be_cancelled(here: StandIn, bucket: Path, tmp_path: Path) -> None:
-    for number in range(3000):
+def test_an_operation_can_be_cancelled(
+    here: StandIn, bucket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
         shutil.copy(real_file(CT), bucket / f"copy{number}.dcm")
+    begun, go, store = threading.Event(), threading.Event(), FolderSource.store
+
+    def held(source: FolderSource, uploads: Any, **options: Any) -> Any:
+        outcomes = store(source, uploads, **options)
+        begun.set()
+        assert go.wait(SECONDS)
+        return outcomes
+
+    monkeypatch.setattr(FolderSource, "store", held)
     answer = here.call("POST", f"{STORE}:import", json={"gcsSource": {"uri": "gs://scans/**"}})
     name = answer.json()["name"]
+    assert begun.wait(SECONDS)
     assert here.call("POST", f"{name}:cancel").json() == {}
+    go.set()
     done = here.finished(name)
     assert done["error"]["code"] == 1
     assert done["metadata"]["cancelRequested"] is True
-    assert int(done["metadata"].get("counter", {}).get("success", 0)) < 3000
+    assert 0 < int(done["metadata"]["counter"]["success"]) < 300
     ended = imported(here, "gs://scans/CT_small.dcm")["name"]
     assert here.call("POST", f"{ended}:cancel").json() == {}
     assert "cancelRequested" not in here.finished(ended)["metadata"]
