@@ -162,7 +162,7 @@ def start_orthanc(folder: Path) -> Iterator[Orthanc]:
         try:
             yield _wait(Orthanc(f"http://127.0.0.1:{port}"), process, folder / "orthanc.log")
         finally:
-            process.terminate()
+            process.kill()  # nothing of it is kept, and it would take its time
             process.wait(SECONDS)
 
 
@@ -179,9 +179,9 @@ def _wait(orthanc: Orthanc, process: subprocess.Popen[bytes], log: Path) -> Orth
     raise RuntimeError(f"Orthanc did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    """An Orthanc of this test run, empty at first, shared by all that ask for it."""
+    """An Orthanc of this file of tests, empty at first: what others store is in theirs."""
     yield from start_orthanc(tmp_path_factory.mktemp("orthanc"))
 
 

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 import dicomnb as dn
-from tests.conftest import Orthanc
+from tests.conftest import start_orthanc
 from tests.contract.parties import REAL_FILES, Party, Truth
 
 
@@ -59,20 +59,21 @@ def server_party(folder: Path) -> Iterator[Party]:
 
 
 @pytest.fixture(scope="session")
-def orthanc_party(folder: Path, orthanc: Orthanc) -> Party:
-    """A real Orthanc that was sent the same files."""
-    archive = dn.connect(orthanc.url)
-    outcome = archive.store(folder)
-    refused = outcome[outcome["Outcome"] != "stored"]
-    assert [Path(name).name for name in refused["Name"]] == ["broken.dcm"]
-    return Party(
-        "orthanc",
-        archive,
-        deletes=False,
-        same_uid_other_bytes="stored",
-        same_bytes_again="stored",
-        draws_series=True,
-    )
+def orthanc_party(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
+    """A real Orthanc that was sent the same files, and nothing else."""
+    for orthanc in start_orthanc(tmp_path_factory.mktemp("contract-orthanc")):
+        archive = dn.connect(orthanc.url)
+        outcome = archive.store(folder)
+        refused = outcome[outcome["Outcome"] != "stored"]
+        assert [Path(name).name for name in refused["Name"]] == ["broken.dcm"]
+        yield Party(
+            "orthanc",
+            archive,
+            deletes=False,
+            same_uid_other_bytes="stored",
+            same_bytes_again="stored",
+            draws_series=True,
+        )
 
 
 @pytest.fixture(scope="session")

@@ -627,7 +627,7 @@ def _series_of(path: Path) -> str:
 
 
 def _copies(folder: Path, scan: pd.Series[Any], to: Path) -> list[Path]:
-    """The files of a series with UIDs that no other test stores."""
+    """The files of a series with UIDs of their own."""
     to.mkdir()
     study, own = generate_uid(), generate_uid()
     made = []

@@ -14,7 +14,6 @@ import pydicom.data
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import dcmread
 
 from dicomnb.errors import ProtocolError
 from dicomnb.tables import TableBuilder, columns_for
@@ -209,8 +208,6 @@ def test_odd_json_is_written_as_well_formed_xml(element: Any) -> None:
 def test_orthanc_says_the_same_in_xml_and_in_json(orthanc: Orthanc) -> None:
     for name in ("CT_small.dcm", "rtplan.dcm", "test-SR.dcm", "chrH32.dcm"):
         data = _path(name).read_bytes()
-        uid = str(dcmread(_path(name), stop_before_pixels=True).SOPInstanceUID)
-        was_there = orthanc.ask("/tools/lookup", uid.encode())
         stored: Any = orthanc.ask("/instances", data)
         tags: Any = orthanc.ask(f"/instances/{stored['ID']}/simplified-tags")
         path = (
@@ -221,8 +218,6 @@ def test_orthanc_says_the_same_in_xml_and_in_json(orthanc: Orthanc) -> None:
         accept = {"Accept": "application/dicom+json"}
         with urllib.request.urlopen(urllib.request.Request(path, headers=accept)) as answer:
             by_json = json.loads(answer.read())
-        if not was_there:  # other tests count what they have stored
-            orthanc.ask(f"/instances/{stored['ID']}", method="DELETE")
         assert _rounded(_tidy(by_xml[0])) == _rounded(_tidy(by_json[0]))
 
 
