@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import sqlite3
 import stat
 import threading
@@ -268,9 +269,9 @@ def test_a_damaged_database_is_made_anew(folder: Path, index: Index, damage: str
     if damage == "text":
         data[:] = b"this is no database" * 50
     elif damage == "header":
-        data[:100] = os.urandom(100)
+        data[:100] = random.Random(5).randbytes(100)
     elif damage == "middle":
-        data[4096:] = os.urandom(len(data) - 4096)
+        data[4096:] = random.Random(5).randbytes(len(data) - 4096)
     index.path.write_bytes(data)
     if damage in ("version", "table"):
         with sqlite3.connect(index.path) as connection:
@@ -287,7 +288,7 @@ def test_damage_that_shows_in_a_search_heals(folder: Path, index: Index) -> None
     index.refresh()
     index.close()
     data = index.path.read_bytes()
-    index.path.write_bytes(data[:16384] + os.urandom(len(data) - 16384))
+    index.path.write_bytes(data[:16384] + random.Random(5).randbytes(len(data) - 16384))
     assert len(uids(index)) == 60
 
 

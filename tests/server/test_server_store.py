@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import subprocess
 import tempfile
 import tracemalloc
@@ -222,7 +222,7 @@ def test_a_client_that_waits_for_a_refusal_gets_it_at_once(server: Server) -> No
 def test_a_large_chunked_body_takes_little_memory(
     server: Server, source: MemorySource, spool: Path
 ) -> None:
-    body = multipart_body(os.urandom(20_000_000))
+    body = multipart_body(random.Random(5).randbytes(20_000_000))
     source.store = lambda uploads, **_: []  # type: ignore[method-assign, assignment]
     requests.get(f"{server.url}/studies?limit=1")  # what is made once is made
     tracemalloc.start()
