@@ -36,10 +36,11 @@ SECONDS = 60
 """How long anything is waited for that comes at once, but on a busy machine."""
 
 # The same examples each time, and no clock: a run that fails shows a fault of what was changed.
-# Others are looked for with `--hypothesis-profile=default`.
+# Others are looked for with `--hypothesis-profile=searching`.
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("searching", settings.get_profile("steady"), derandomize=False)
 settings.load_profile("steady")
 
 
