@@ -88,7 +88,8 @@ def free_port() -> int:
     """
     known = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(known.read_text().split()[0]) if known.exists() else 32768
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    name = os.environ.get("PYTEST_XDIST_WORKER", "")
+    worker = int("".join(one for one in name if one.isdigit()) or 0)
     ports = [port for port in range(10_000, first) if port % 16 == worker % 16]
     for port in [*random.sample(ports, len(ports)), 0]:
         with socket.socket() as probe:

@@ -84,7 +84,7 @@ def test_what_is_deleted_is_gone(archive: dn.Archive) -> None:
     archive.delete(instance)
     archive.delete(study)
     for ref in (instance, study):
-        for _ in range(500):  # the service may go on with it for a while
+        for _ in range(3000):  # the service may go on with it for a while
             try:
                 archive.metadata(ref)
             except dn.NotFound:
