@@ -75,11 +75,10 @@ class ArrivingRows:
         cut = self._text.rfind(self._opening)
         comma = self._text.rfind(b",", 0, cut)
         if comma >= 0 and not self._text[comma + 1 : cut].strip():
-            rest = self._text[cut:]
-            self._text[comma:] = b"]"
-            self._decode(self._text)
-            self._text[:] = b"[" + rest
+            rows, self._text = self._text, bytearray(b"[") + self._text[cut:]
+            rows[comma:] = b"]"
             self._enough = _PIECE
+            self._decode(rows)
         elif len(self._text) > _MOST * _PIECE:
             self._give_up()
 

@@ -97,6 +97,7 @@ class TableBuilder:
         self._creators: dict[str, dict[str, None]] = {}
         self._counts: list[int] = []
         self._waiting: list[Page] = []
+        self._rows_waiting = 0
         self._waiting_parents: Mapping[str, str] = {}
         self._oddities = Oddities()
 
@@ -171,22 +172,19 @@ class TableBuilder:
             )
         return table
 
-    @property
-    def _rows_waiting(self) -> int:
-        return sum(page.received for page in self._waiting)
-
     def _take_later(self, page: Page, parents: Mapping[str, str]) -> int:
         """Have a page of plain columns wait until there are enough of them."""
         if parents != self._waiting_parents:
             self._take_waiting()
         self._waiting_parents = parents
         self._waiting.append(page)
+        self._rows_waiting += page.received
         if self._rows_waiting >= _TOGETHER:
             self._take_waiting()
         return page.received
 
     def _take_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._rows_waiting = self._waiting, [], 0
         if waiting:
             self._take(joined(waiting), self._waiting_parents)
 

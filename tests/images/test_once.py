@@ -52,6 +52,18 @@ HEADERS = st.fixed_dictionaries(
 )
 
 
+@st.composite
+def kinds_of_header(draw) -> list[dict[str, object]]:
+    """A few kinds, of which the others differ from the first in one or two attributes."""
+    first = draw(HEADERS)
+    kinds = [first]
+    changed = st.sets(st.sampled_from(list(first)), min_size=1, max_size=2)
+    for names in draw(st.lists(changed, max_size=3)):
+        other = draw(HEADERS)
+        kinds.append(first | {name: other[name] for name in names})
+    return kinds
+
+
 def slice_of(data: bytes, recall: Recall) -> Slice:
     found = read_instance(part(data), recall=recall)
     assert isinstance(found.header, OutlinedHeader)
@@ -59,7 +71,7 @@ def slice_of(data: bytes, recall: Recall) -> Slice:
     return Slice.of(view, found.pixels)
 
 
-@given(st.lists(HEADERS, min_size=1, max_size=3), st.data())
+@given(kinds_of_header(), st.data())
 @settings(deadline=None, max_examples=60)
 def test_slices_are_those_of_each_header_alone(kinds, data):
     files = [part10(instance(PLANE, **kind)) for kind in kinds]
@@ -70,6 +82,21 @@ def test_slices_are_those_of_each_header_alone(kinds, data):
         parsed = read_instance(part(file))
         (view,) = frames_of(parsed.dataset, 1)
         assert dataclasses.asdict(found) == dataclasses.asdict(Slice.of(view, parsed.pixels))
+
+
+def test_pixels_of_another_type_are_another_matter():
+    recall = Recall()
+    for dtype in ("u2", "i2", "u1", "u2"):
+        data = part10(instance(PLANE.astype(dtype)))
+        assert slice_of(data, recall).stored == dtype
+
+
+def test_the_same_bytes_in_another_character_set_are_another_text():
+    recall = Recall()
+    for charset, name in [("ISO_IR 100", "schräg"), ("ISO_IR 144", "schrфg")] * 2:
+        data = part10(instance(PLANE, SpecificCharacterSet=charset, SeriesDescription=name))
+        assert b"schr\xe4g" in data
+        assert slice_of(data, recall).facts["SeriesDescription"] == name
 
 
 def headers(recall: Recall, **varied: list[object]) -> list[OutlinedHeader]:

@@ -14,7 +14,7 @@ import dicomnb.tables.build as build
 from dicomnb.tables import TableBuilder
 from dicomnb.tables.arriving import ArrivingRows, Decoded
 from dicomnb.tables.cells import column_of
-from dicomnb.tables.decode import decode_known
+from dicomnb.tables.decode import Page, decode_known
 from dicomnb.vr.values import are_bare_uids, is_strict_uid
 
 NAMES = ("SOPInstanceUID", "PatientName", "StudyDate", "InstanceNumber", "ImageType")
@@ -37,12 +37,15 @@ def row(number: int) -> dict[str, object]:
 
 
 def fed(text: bytes, sizes: list[int]) -> Decoded | None:
-    """``text`` in pieces of these sizes, again and again."""
+    """``text`` in pieces of these sizes, again and again, all shown in one room as of `Answer`."""
     rows, at, turn = ArrivingRows(COLUMNS), 0, 0
+    room = memoryview(bytearray(max(sizes)))
     while at < len(text):
         piece = text[at : at + sizes[turn % len(sizes)]]
-        rows.feed(piece)
+        room[: len(piece)] = piece
+        rows.feed(room[: len(piece)])
         at, turn = at + len(piece), turn + 1
+    room[:] = bytes(len(room))
     return rows.decoded(text)
 
 
@@ -117,6 +120,16 @@ def test_rows_that_begin_otherwise_than_the_first_are_not_searched_for_ever():
     assert rows.decoded(text) is None
 
 
+def test_nothing_is_held_of_what_was_given_up():
+    odd = {"00200013": {"vr": "IS", "Value": [{"1": 1}]}}
+    text = json.dumps([{**row(0), **odd}, *map(row, range(1, 9))]).encode()
+    rows = ArrivingRows(COLUMNS)
+    rows.feed(text)
+    assert rows._pages is None
+    assert not rows._text
+    assert rows.decoded(text) is None
+
+
 def test_a_table_of_decoded_rows_is_the_table_of_the_rows():
     rows = json.dumps([{**row(n), "00081140": {"vr": "SQ"}} for n in range(100)]).encode()
     decoded = fed(rows, [512])
@@ -161,6 +174,26 @@ def test_pages_that_are_taken_together_are_those_taken_one_by_one(data, monkeypa
     tables = together.finish(), apart.finish()
     pd.testing.assert_frame_equal(*tables)
     assert tables[0].attrs == tables[1].attrs
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_page_that_waits_for_others_is_not_counted_for_each_of_them(count):
+    reads = []
+
+    class Counted(Page):
+        @property
+        def received(self) -> int:
+            reads.append(self)
+            return self[0]
+
+    builder = TableBuilder(NAMES, level="instance")
+    text = json.dumps([row(7)] * count).encode()
+    page = Counted(*decode_known(text, COLUMNS))
+    for _ in range(300):
+        builder.add(text, decoded=Decoded(text, page))
+    assert builder.rows == 300 * count
+    assert len(builder.finish()) == 300 * count
+    assert len(reads) <= 5 * 300
 
 
 def test_columns_of_other_rows_are_not_taken():
