@@ -100,9 +100,11 @@ class Counter:
         return None if self._total is None else self._total - self._done
 
     def expect(self, more: int) -> None:
-        """There are so many more than was known."""
+        """There are so many more than was known; told where all of them came before."""
         with self._lock:
             self._total = (self._total or 0) + more
+            if self._total <= self._done:
+                self._say()
 
     def _say(self) -> None:
         self._told = monotonic()

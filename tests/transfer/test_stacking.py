@@ -40,9 +40,10 @@ def singly(server, request, uid, count):
     return server.cut(server.files, 500) if uid is None else None
 
 
-def test_a_volume_tells_bytes_and_instances_as_they_come(raw, server) -> None:
+@pytest.mark.parametrize("workers", [4, 1], ids=["listed beside", "listed at last"])
+def test_a_volume_tells_bytes_and_instances_as_they_come(raw, server, workers: int) -> None:
     told: list[Progress] = []
-    volume = server.start(raw).volume(REF, progress=told.append)
+    volume = server.start(raw, workers=workers).volume(REF, progress=told.append)
     last = told[-1]
     assert volume.shape == (20, 16, 16)
     assert (last.done, last.total) == (20, 20)
