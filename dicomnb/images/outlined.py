@@ -174,7 +174,7 @@ class OutlinedHeader:
 
     def once(self, name: Hashable, make: Callable[[Attributes], Made]) -> Made:
         """What ``make`` makes of it, see `dicomnb.images.headers.once`."""
-        return self._recall.once(self, (name, self._is_implicit), make)
+        return self._recall.once(self, name, make)
 
     def said(self, tag: int) -> Said:
         """What it has of an element."""
