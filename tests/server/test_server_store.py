@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import subprocess
 import tempfile
 import tracemalloc
@@ -156,7 +157,7 @@ def test_a_store_that_breaks_off_leaves_nothing(
         else:
             chunk = b"%x\r\n" % len(body) + body[:30000]
             sock.sendall(head(server, "Transfer-Encoding: chunked") + chunk)
-        sock.shutdown(1)
+        sock.shutdown(socket.SHUT_WR)
         answer = receive(sock)
     assert answer.status == 400
     assert answer.closed
@@ -178,7 +179,7 @@ def test_a_store_that_breaks_off_leaves_nothing(
 def test_malformed_chunks_are_refused(chunks: bytes, server: Server, source: MemorySource) -> None:
     with connect(server) as sock:
         sock.sendall(head(server, "Transfer-Encoding: chunked") + chunks)
-        sock.shutdown(1)
+        sock.shutdown(socket.SHUT_WR)
         answer = receive(sock)
     assert answer.status == 400
     assert source.uploads == []
@@ -196,7 +197,7 @@ def test_chunks_with_extensions_and_trailers_and_a_second_request(
         both = receive(sock, until=lambda data: data.count(b"HTTP/1.1 200 OK") == 2)
         assert not both.closed
         sock.sendall(again)  # and a third, with nothing more to come
-        sock.shutdown(1)
+        sock.shutdown(socket.SHUT_WR)
         third = receive(sock)
     assert (both.data + third.data).count(b"HTTP/1.1 200 OK") == 3
     assert len(source.uploads) == 1
@@ -208,7 +209,7 @@ def test_a_client_that_waits_is_told_to_go_ahead(server: Server, source: MemoryS
         sock.sendall(head(server, f"Content-Length: {len(body)}", "Expect: 100-continue"))
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)
-        sock.shutdown(1)
+        sock.shutdown(socket.SHUT_WR)
         assert receive(sock).status == 200
 
 
@@ -231,7 +232,7 @@ def test_a_large_chunked_body_takes_little_memory(
         sock.sendall(b"%x\r\n" % len(body))  # a single chunk
         sock.sendall(body)
         sock.sendall(b"\r\n0\r\n\r\n")
-        sock.shutdown(1)
+        sock.shutdown(socket.SHUT_WR)
         answer = receive(sock)
         peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -266,7 +267,7 @@ def test_a_body_over_the_limit_is_refused(way: str, strict: Server, source: Memo
         lines += ["Expect: 100-continue"] if way == "expect" else []
         with connect(strict) as sock:
             sock.sendall(head(strict, *lines) + (body if way == "length" else b""))
-            sock.shutdown(1)
+            sock.shutdown(socket.SHUT_WR)
             answer = receive(sock)
     assert answer.status == 413, answer
     assert b"upload_bytes" in answer.body
